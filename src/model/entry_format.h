@@ -1,0 +1,74 @@
+// The entry_format port: what storage and the core may ask about an entry without knowing its protocol.
+//
+// protocol/X implements it, server registers it. All functions are pure and bounded; a payload may be damaged or hostile
+// and then gives a fault. An *entry* is what one append stored under consecutive offsets: a Kafka record batch, one
+// AMQP message.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "model/ids.h"
+
+namespace weir::model {
+
+enum class format_tag : std::uint16_t {
+  none = 0,
+  kafka_batch_v2 = 1,
+};
+
+// One record inside an entry. Views live as long as the call that shows them.
+struct record_view {
+  offset at{};
+  std::int64_t timestamp_ms = -1;
+  std::optional<bytes> key;
+  std::optional<bytes> value;  // nullopt: a tombstone where the log is compacted
+};
+
+// What an idempotent or transactional producer wrote on an entry. producer_id -1: none.
+struct producer_facts {
+  std::int64_t producer_id = -1;
+  std::int16_t producer_epoch = -1;
+  std::int32_t first_sequence = -1;
+  std::int32_t last_sequence = -1;
+  bool transactional = false;
+  bool control = false;
+};
+
+struct found_record {
+  offset at{};
+  std::int64_t timestamp_ms = -1;
+};
+
+
+class entry_format {
+ public:
+  entry_format() = default;
+  entry_format(const entry_format&) = delete;
+  entry_format& operator=(const entry_format&) = delete;
+  virtual ~entry_format() = default;
+
+  // Calls `visit` for each record in order until it returns false. Opens compression, within the named limits.
+  [[nodiscard]] virtual result<void> for_each(bytes payload, const std::function<bool(const record_view&)>& visit) const = 0;
+
+  // The first record with timestamp >= `from_ms`; nullopt when the entry has none.
+  [[nodiscard]] virtual result<std::optional<found_record>> find_time(bytes payload, std::int64_t from_ms) const = 0;
+
+  // The entry with only the records for which `keep` is true; offsets, first and last sequence stay as they were. When
+  // nothing is left the entry may be empty (it still covers its offsets), and `out` says so with records_left = 0.
+  struct filtered {
+    byte_vector payload;
+    std::uint32_t records_left = 0;
+    std::int64_t max_timestamp_ms = -1;
+  };
+  [[nodiscard]] virtual result<filtered> filter(bytes payload, const std::function<bool(const record_view&)>& keep) const = 0;
+
+  // Facts in the entry's own head; cheap (no decompression).
+  [[nodiscard]] virtual result<producer_facts> producer(bytes payload) const = 0;
+};
+
+}  // namespace weir::model
