@@ -21,6 +21,21 @@ enum class format_tag : std::uint16_t {
   kafka_batch_v2 = 1,
 };
 
+// What an entry must be to be taken from a producer.
+struct entry_rules {
+  bool keys_required = false;   // compacted logs
+  bool open_records = false;    // walk the records even where the head would do (opens compression)
+  std::size_t bytes_max = 0;    // of the payload
+};
+
+// What the head of a checked entry says.
+struct entry_facts {
+  std::uint32_t count = 0;  // offsets that it takes
+  std::int64_t min_timestamp_ms = -1;  // exact only with open_records, else the head's base timestamp
+  std::int64_t max_timestamp_ms = -1;
+  std::uint8_t compression = 0;  // the format's own number; 0 is none
+};
+
 // One record inside an entry. Views live as long as the call that shows them.
 struct record_view {
   offset at{};
@@ -51,6 +66,18 @@ class entry_format {
   entry_format(const entry_format&) = delete;
   entry_format& operator=(const entry_format&) = delete;
   virtual ~entry_format() = default;
+
+  // Checks an entry from a producer: structure, checksum, counts, and what `rules` ask. Faults: corrupt (checksum or
+  // structure), invalid (well-formed but not allowed; text says why), unsupported (version or compression),
+  // out_of_range (larger than bytes_max).
+  [[nodiscard]] virtual result<entry_facts> inspect(bytes payload, const entry_rules& rules) const = 0;
+
+  // The head of the entry as it must be stored: base offset and leader epoch in place, and, with `append_time_ms`, the
+  // log append time as the timestamp of all records. Writes at most `head.size()` (>= stamp_bytes_max) bytes and returns
+  // how many of the payload's first bytes they replace. The payload was inspected.
+  static constexpr std::size_t stamp_bytes_max = 64;
+  [[nodiscard]] virtual std::size_t stamp(bytes payload, offset base, epoch leader_epoch,
+                                          std::optional<std::int64_t> append_time_ms, mutable_bytes head) const = 0;
 
   // Calls `visit` for each record in order until it returns false. Opens compression, within the named limits.
   [[nodiscard]] virtual result<void> for_each(bytes payload, const std::function<bool(const record_view&)>& visit) const = 0;
