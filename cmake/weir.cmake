@@ -2,6 +2,8 @@
 find_package(Threads REQUIRED)
 find_package(GTest REQUIRED)
 enable_testing()
+# Everything that `./dev test` runs with the sanitizers: unit tests and the binary, not the simulator.
+add_custom_target(checks)
 
 find_program(CCACHE ccache)
 if(CCACHE)
@@ -52,6 +54,7 @@ function(weir_module name)
   endif()
   if(tests AND NOT WEIR_FUZZ)
     add_executable(test_${id} ${tests})
+    add_dependencies(checks test_${id})
     target_link_libraries(test_${id} PRIVATE weir_${id} GTest::gmock GTest::gtest_main)
     gtest_discover_tests(test_${id} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS ${id})
   endif()
