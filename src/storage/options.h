@@ -1,0 +1,64 @@
+// The store's named limits. Every figure has its unit in its name; the defaults are for a server, tests shrink them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+
+#include "storage/planted_fault.h"
+
+namespace weir::storage {
+
+// How far recovery is, for people who wait. Bytes of WAL; `total` is an upper bound.
+struct recovery_progress {
+  const char* stage = "";
+  std::uint64_t done_bytes = 0;
+  std::uint64_t total_bytes = 0;
+};
+
+struct store_options {
+  // ---- write-ahead log
+  std::uint64_t wal_file_bytes = 64ULL << 20;
+  std::uint64_t wal_first_file_bytes = 8ULL << 20;  // made before open_store returns; the others in the background
+  std::uint32_t wal_files_min = 2;                  // kept when idle
+  std::uint32_t wal_files_max = 12;                 // then appends wait for a checkpoint
+  std::uint32_t wal_writes_in_flight = 4;
+  std::uint32_t wal_write_bytes_max = 1U << 20;     // also the size of a memory chunk
+  std::uint64_t record_bytes_max = 32ULL << 20;     // one new_record with everything in it; appending more is a bug
+
+  // ---- memory
+  std::uint64_t ring_bytes_max = 256ULL << 20;   // data that is not yet in segments; then bulk is refused with busy
+  std::uint64_t cache_bytes_max = 64ULL << 20;   // recent chunks kept after they went to segments
+  std::uint64_t read_bytes_max = 64ULL << 20;    // buffers of disk reads that somebody still holds; then read says busy
+  std::uint64_t index_bytes_max = 32ULL << 20;   // sparse indexes of data files in memory
+  std::uint32_t open_files_max = 512;            // data files open at a time
+  // How chunks get their memory; null: aligned operator new. The server gives huge pages here.
+  std::function<void*(std::size_t)> chunk_allocate;
+  std::function<void(void*, std::size_t)> chunk_release;
+
+  // ---- checkpoints and data files
+  std::uint64_t checkpoint_bytes = 64ULL << 20;      // un-checkpointed data that starts a checkpoint
+  std::uint64_t segment_flush_bytes = 256ULL << 10;  // a log with at least this much gets a data file of its own
+  std::uint64_t small_file_bytes_max = 32ULL << 20;  // a shared file of small logs; a bigger checkpoint writes several
+  std::uint32_t small_extents_max = 64;              // pieces of one log in shared files before they are merged
+  std::uint32_t index_span_bytes = 32U << 10;        // one sparse index entry per so many bytes
+  std::uint32_t read_ahead_bytes = 1U << 20;         // the largest single read, unless one entry is larger
+  std::uint32_t data_writes_in_flight = 2;           // metering: writes and syncs of a checkpoint at a time
+  std::uint32_t data_syncs_in_flight = 2;
+  std::uint64_t manifest_rewrite_bytes = 32ULL << 20;
+  std::int64_t quiet_ms = 1000;                      // without an append for so long: checkpoint what there is
+  std::int64_t checkpoint_interval_ms = 60'000;      // at the latest
+  std::int64_t idle_release_ms = 10'000;             // without an append for so long: drop caches
+  std::int64_t tick_ms = 250;                        // how often all of this is looked at
+  std::int64_t clean_interval_ms = 300'000;          // retention and compaction
+
+  // ---- disk space
+  std::uint64_t critical_free_bytes = 512ULL << 20;  // below: bulk is refused with no_space; must exceed ring_bytes_max
+  std::uint64_t resume_free_bytes = 576ULL << 20;    // above: bulk is taken again
+  std::int64_t space_poll_ms = 2'000;
+
+  std::function<void(const recovery_progress&)> on_progress;
+  planted_fault planted = planted_fault::none;
+};
+
+}  // namespace weir::storage
