@@ -1,0 +1,162 @@
+"""Installs pinned clients by name into .cache/interop. Each function returns a path and does nothing when the work is done.
+
+A finished installation carries a stamp file with what was asked for, so a changed pin installs anew and a broken try is repeated.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent.parent
+ROOT = HERE.parent.parent
+CACHE = Path(os.environ.get("WEIR_INTEROP_CACHE", ROOT / ".cache" / "interop"))
+MANIFESTS = HERE / "manifests"
+PROGRAMS = HERE / "programs"
+VERSIONS = json.loads((HERE / "versions.json").read_text())
+DEBIAN_PYTHON = "/usr/bin/python3"
+
+
+def run(command, cwd=None, env=None, timeout=1800):
+    """Runs an installation step; its output is shown only when it fails."""
+    done = subprocess.run(command, cwd=cwd, env=env, timeout=timeout, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout[-4000:]}")
+    return done.stdout
+
+
+def stamped(folder, wanted):
+    stamp = folder / ".installed"
+    return stamp.exists() and stamp.read_text() == wanted
+
+
+def fresh(folder):
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def stamp(folder, wanted):
+    (folder / ".installed").write_text(wanted)
+    return folder
+
+
+def apt():
+    """Debian's own clients; asks apt only for what is missing."""
+    missing = [p for p in VERSIONS["apt"] if subprocess.run(["dpkg", "-s", p], capture_output=True).returncode != 0]
+    if missing:
+        prefix = [] if os.geteuid() == 0 else ["sudo"]
+        run(prefix + ["apt-get", "install", "-y", "--no-install-recommends"] + missing)
+
+
+def debian_version(package):
+    done = subprocess.run(["dpkg-query", "-W", "-f=${Version}", package], capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def python(package):
+    """The interpreter of a virtual environment that holds one client."""
+    version = VERSIONS["pypi"][package]
+    folder = CACHE / f"venv-{package}"
+    wanted = f"{package}=={version}"
+    if not stamped(folder, wanted):
+        fresh(folder)
+        run([DEBIAN_PYTHON, "-m", "venv", folder])
+        run([folder / "bin" / "pip", "install", "--quiet", "--prefer-binary", wanted] + EXTRA_WHEELS.get(package, []))
+        stamp(folder, wanted)
+    return folder / "bin" / "python"
+
+
+# codecs that kafka-python and aiokafka load when they are there
+EXTRA_WHEELS = {"kafka-python": ["lz4", "zstandard", "python-snappy", "crc32c"], "aiokafka": ["cramjam"]}
+
+
+def jars(name):
+    """A folder of jars: kafka4, kafka3 or spring."""
+    version = VERSIONS["maven"][name]
+    manifest = MANIFESTS / ("spring.pom.xml" if name == "spring" else "kafka.pom.xml")
+    folder = CACHE / f"jars-{name}"
+    wanted = version + manifest.read_text()
+    if not stamped(folder, wanted):
+        fresh(folder)
+        run(["mvn", "-q", "-B", "-f", manifest, f"-Dkafka.version={version}",
+             "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies", f"-DoutputDirectory={folder}"])
+        stamp(folder, wanted)
+    return folder
+
+
+def classes(name):
+    """Our Java programs compiled against the jars of one release."""
+    libraries = jars(name)
+    folder = CACHE / f"classes-{name}"
+    sources = sorted((PROGRAMS / ("spring" if name == "spring" else "java")).glob("*.java"))
+    wanted = VERSIONS["maven"][name] + "".join(s.read_text() for s in sources)
+    if not stamped(folder, wanted):
+        fresh(folder)
+        run(["javac", "-nowarn", "-cp", f"{libraries}/*", "-d", folder] + sources)
+        stamp(folder, wanted)
+    return folder
+
+
+def npm():
+    """A folder with node_modules; install scripts stay off, so nothing native is fetched or built."""
+    folder = CACHE / "npm"
+    wanted = json.dumps(VERSIONS["npm"])
+    if not stamped(folder, wanted):
+        fresh(folder)
+        (folder / "package.json").write_text(json.dumps({"name": "weir-interop", "private": True, "dependencies": VERSIONS["npm"]}))
+        run(["npm", "install", "--ignore-scripts", "--no-package-lock", "--no-audit", "--no-fund"], cwd=folder)
+        stamp(folder, wanted)
+    return folder
+
+
+def node():
+    """A node new enough for every client: the registry's own when it runs here, else the machine's."""
+    bundled = npm() / "node_modules" / "node" / "bin" / "node"
+    for candidate in [*(npm() / "node_modules").glob("node-linux-*/bin/node"), bundled]:
+        if candidate.exists() and subprocess.run([candidate, "--version"], capture_output=True).returncode == 0:
+            return candidate
+    return "node"
+
+
+def go_program(name):
+    """One of our Go programs, built with the pinned modules."""
+    source = PROGRAMS / "go" / name / "main.go"
+    folder = CACHE / "go" / name
+    wanted = json.dumps(VERSIONS["go"]) + source.read_text()
+    binary = folder / name
+    if not stamped(folder, wanted):
+        fresh(folder)
+        shutil.copy(source, folder / "main.go")
+        needed = [m for m in VERSIONS["go"] if f'"{m}' in source.read_text()]
+        env = dict(os.environ, GOFLAGS="-mod=mod")
+        run(["go", "mod", "init", f"weir.interop/{name}"], cwd=folder, env=env)
+        for module in needed:
+            run(["go", "get", f"{module}@{VERSIONS['go'][module]}"], cwd=folder, env=env)
+        run(["go", "mod", "tidy"], cwd=folder, env=env)
+        run(["go", "build", "-o", binary, "."], cwd=folder, env=env)
+        stamp(folder, wanted)
+    return binary
+
+
+def librdkafka_tests():
+    """librdkafka's own test runner, built by its own make from the sources inside the npm package."""
+    version = VERSIONS["npm"]["@confluentinc/kafka-javascript"]
+    folder = CACHE / "librdkafka"
+    wanted = f"@confluentinc/kafka-javascript {version}"
+    if not stamped(folder, wanted):
+        sources = npm() / "node_modules" / "@confluentinc" / "kafka-javascript" / "deps" / "librdkafka"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(sources, folder, symlinks=True)
+        run(["./configure"], cwd=folder)
+        run(["nice", "make", "-j2", "libs"], cwd=folder)
+        run(["nice", "make", "-C", "tests", "-j2", "test-runner"], cwd=folder)
+        stamp(folder, wanted)
+    return folder / "tests"
+
+
+def librdkafka_version():
+    header = (librdkafka_tests().parent / "src" / "rdkafka.h").read_text()
+    digits = int([line for line in header.splitlines() if line.startswith("#define RD_KAFKA_VERSION")][0].split()[2], 16)
+    return f"{digits >> 24}.{(digits >> 16) & 255}.{(digits >> 8) & 255}"
