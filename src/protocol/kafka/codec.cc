@@ -160,8 +160,8 @@ bytes decoder::take(std::int64_t n) {
 }
 
 void decoder::field(uuid& v) {
-  const bytes b = take(sizeof v.value);
-  if (ok()) std::memcpy(v.value.data(), b.data(), sizeof v.value);
+  const bytes b = take(sizeof v.data);
+  if (ok()) std::memcpy(v.data.data(), b.data(), sizeof v.data);
 }
 
 void decoder::field(std::string_view& v) {

@@ -205,7 +205,7 @@ class encoder {
   void field(T v) { fixed(v); }
   void field(error_code v) { fixed(static_cast<std::int16_t>(v)); }
   void field(double v) { fixed(std::bit_cast<std::uint64_t>(v)); }
-  void field(const uuid& v) { raw(std::as_bytes(std::span(v.value))); }
+  void field(const uuid& v) { raw(std::as_bytes(std::span(v.data))); }
   void field(std::string_view v);
   void field(const std::optional<std::string_view>& v);
   void field(bytes v);

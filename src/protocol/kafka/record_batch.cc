@@ -1,0 +1,134 @@
+#include "protocol/kafka/record_batch.h"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+
+#include "base/assert.h"
+#include "base/crc32c.h"
+#include "protocol/kafka/records.h"
+
+namespace weir::kafka {
+
+result<batch_view> batch_view::parse(bytes in) {
+  if (in.size() < batch_length_end) return fault(errc::torn, "a record batch has fewer bytes than its head");
+  const auto length = load_be<std::int32_t>(in.data() + batch_at::length);
+  // Any format that ever was has its magic here; an older batch is shorter, so the magic is judged first.
+  if (in.size() > batch_at::magic && length > 4 &&
+      static_cast<std::int8_t>(in[batch_at::magic]) != batch_magic) {
+    return fault(errc::unsupported,
+                 "record batch of magic " +
+                     std::to_string(static_cast<int>(static_cast<std::int8_t>(in[batch_at::magic]))));
+  }
+  if (length < static_cast<std::int32_t>(batch_head_bytes - batch_length_end)) {
+    return fault(errc::corrupt, "a record batch has an impossible length of " + std::to_string(length));
+  }
+  const std::size_t size = batch_length_end + static_cast<std::size_t>(length);
+  if (size > in.size()) return fault(errc::torn, "a record batch has fewer bytes than its length says");
+  return batch_view(in.first(size));
+}
+
+std::int32_t batch_view::last_sequence() const {
+  if (base_sequence() < 0) return -1;
+  const std::int64_t last = std::int64_t{base_sequence()} + last_offset_delta();
+  return static_cast<std::int32_t>(last & std::numeric_limits<std::int32_t>::max());
+}
+
+bool batch_view::crc_matches() const { return crc32c(b_.subspan(batch_at::attributes)) == crc(); }
+
+result<std::optional<batch_view>> batch_cursor::next() {
+  if (rest_.empty()) return std::optional<batch_view>{};
+  const result<batch_view> batch = batch_view::parse(rest_);
+  if (!batch) {
+    if (batch.error().code == errc::torn) return std::optional<batch_view>{};
+    return batch.error();
+  }
+  rest_ = rest_.subspan(batch->size());
+  return std::optional(*batch);
+}
+
+namespace {
+
+// What the head alone tells.
+result<void> check_head(const batch_view& batch) {
+  if (!batch.crc_matches()) return fault(errc::corrupt, "the record batch does not match its checksum");
+  if (batch.record_count() <= 0) return fault(errc::invalid, "the record batch has no records");
+  if (batch.last_offset_delta() != batch.record_count() - 1) {
+    return fault(errc::invalid, "the record batch counts " + std::to_string(batch.record_count()) +
+                                    " records but its last offset delta is " +
+                                    std::to_string(batch.last_offset_delta()));
+  }
+  if (batch.control()) return fault(errc::invalid, "clients may not write control batches");
+  if (batch.log_append_time()) return fault(errc::invalid, "producers may not set the log append time");
+  if (batch.codec() > compression::zstd) {
+    return fault(errc::unsupported, "unknown compression " + std::to_string(static_cast<int>(batch.codec())));
+  }
+  if (batch.producer_id() >= 0 && batch.producer_epoch() < 0) {
+    return fault(errc::invalid, "the record batch has a producer id without an epoch");
+  }
+  if (batch.producer_id() >= 0 && batch.base_sequence() < 0) {
+    return fault(errc::invalid, "the record batch has a producer id without a sequence number");
+  }
+  if (batch.transactional() && batch.producer_id() < 0) {
+    return fault(errc::invalid, "the record batch is transactional without a producer id");
+  }
+  return {};
+}
+
+result<batch_check> check_records(const batch_view& batch, const batch_rules& rules) {
+  byte_vector storage;
+  const result<bytes> section = open_records(batch, storage, rules.limits);
+  if (!section) return section.error();
+  record_reader in(batch, *section);
+  record r;
+  batch_check seen{std::numeric_limits<std::int64_t>::max(), -1};
+  for (std::int32_t i = 0; in.next(r); ++i) {
+    if (r.offset_delta != i)
+      return fault(errc::invalid, "the offsets of the record batch are not consecutive");
+    if (rules.keys_required && !r.key)
+      return fault(errc::invalid, "a compacted topic takes no record without a key");
+    seen.min_timestamp = std::min(seen.min_timestamp, r.timestamp);
+    seen.max_timestamp = std::max(seen.max_timestamp, r.timestamp);
+  }
+  if (in.why() != nullptr) return fault(errc::corrupt, in.why());
+  return seen;
+}
+
+}  // namespace
+
+result<batch_check> check_produced(bytes in, const batch_rules& rules) {
+  if (rules.bytes_max != 0 && in.size() > rules.bytes_max) {
+    return fault(errc::out_of_range, "the record batch has " + std::to_string(in.size()) + " bytes, " +
+                                         std::to_string(rules.bytes_max) + " are allowed");
+  }
+  const result<batch_view> batch = batch_view::parse(in);
+  if (!batch)
+    return batch.error().code == errc::torn ? fault(errc::corrupt, batch.error().text) : batch.error();
+  if (batch->size() != in.size()) return fault(errc::invalid, "more than one record batch");
+  if (result<void> head = check_head(*batch); !head) return head.error();
+  if (rules.open_records || rules.keys_required) return check_records(*batch, rules);
+  return batch_check{batch->base_timestamp(), batch->max_timestamp()};
+}
+
+std::size_t stamp_head(const batch_view& batch, std::int64_t base_offset, std::int32_t leader_epoch,
+                       std::optional<std::int64_t> append_time_ms, mutable_bytes head) {
+  WEIR_ASSERT(head.size() >= batch_head_bytes);
+  std::memcpy(head.data(), batch.whole().data(), batch_head_bytes);
+  store_be(head.data() + batch_at::base_offset, base_offset);
+  store_be(head.data() + batch_at::leader_epoch, leader_epoch);
+  if (!append_time_ms) return batch_stamp_bytes;
+  store_be(head.data() + batch_at::attributes,
+           static_cast<std::int16_t>(batch.attributes() | batch_bits::log_append_time));
+  store_be(head.data() + batch_at::max_timestamp, *append_time_ms);
+  const bytes covered = bytes(head).first(batch_head_bytes).subspan(batch_at::attributes);
+  store_be(head.data() + batch_at::crc, crc32c(batch.records(), crc32c(covered)));
+  return batch_head_bytes;
+}
+
+void seal_batch(mutable_bytes batch) {
+  WEIR_ASSERT(batch.size() >= batch_head_bytes);
+  store_be(batch.data() + batch_at::length, static_cast<std::int32_t>(batch.size() - batch_length_end));
+  store_be(batch.data() + batch_at::crc, crc32c(bytes(batch).subspan(batch_at::attributes)));
+}
+
+}  // namespace weir::kafka

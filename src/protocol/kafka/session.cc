@@ -1,0 +1,206 @@
+#include "protocol/kafka/session.h"
+
+#include "base/assert.h"
+#include "protocol/kafka/gen/cluster.h"
+
+namespace weir::kafka {
+
+namespace {
+
+constexpr std::size_t length_bytes = 4;
+constexpr std::size_t header_bytes_min = 8;  // key, version, correlation id
+
+model::caller caller_of(const protocol::session_host& host) {
+  model::caller who;
+  who.host = host.peer().host;
+  // An address of the loopback range, or a Unix socket; a proxy in between would show itself as the peer.
+  who.loopback = who.host.starts_with("127.") || who.host == "::1" || host.peer().port == 0;
+  who.principal = who.loopback ? "loopback" : "anonymous";
+  return who;
+}
+
+}  // namespace
+
+session::session(protocol::session_host& host, model::broker_port& broker, const session_options& options)
+    : host_(host), broker_(broker), options_(options), fetches_(options.fetch_sessions_max) {
+  id_ = broker_.attach(*this, caller_of(host));
+  attached_ = true;
+}
+
+session::~session() { on_closed(); }
+
+void session::on_closed() {
+  if (attached_) broker_.detach(id_);
+  attached_ = false;
+}
+
+const protocol::endpoint& session::address() const {
+  return options_.advertised ? *options_.advertised : host_.local();
+}
+
+void session::set_software(std::string_view name, std::string_view version) {
+  software_.assign(name).append(" ").append(version);
+}
+
+std::string session::describe() const { return software_; }
+
+bool session::must_stall(api_key key) const {
+  return slots_.size() >= options_.requests_in_works_max || (key == api_key::fetch && fetches_in_works_ != 0) ||
+         (key == api_key::produce && paused_);
+}
+
+bool session::wants_read() const { return !stalled_ && !hang_up_ && host_.unsent() < protocol::output_high_bytes; }
+
+std::size_t session::whole_frame(bytes in) {
+  needed_ = 0;
+  if (in.size() < length_bytes) return 0;
+  const auto length = load_be<std::int32_t>(in.data());
+  if (length < static_cast<std::int32_t>(header_bytes_min)) {
+    hang_up("a request of " + std::to_string(length) + " bytes is no Kafka request (is this client speaking another protocol?)");
+    return 0;
+  }
+  if (static_cast<std::uint32_t>(length) > options_.request_bytes_max) {
+    hang_up("a request of " + std::to_string(length) + " bytes is over the limit of " +
+            std::to_string(options_.request_bytes_max) + " (limits.request_bytes)");
+    return 0;
+  }
+  const std::size_t total = length_bytes + static_cast<std::size_t>(length);
+  if (in.size() < total) {
+    needed_ = total;
+    return 0;
+  }
+  return total;
+}
+
+std::size_t session::on_bytes(bytes in, mono_ns /*now*/) {
+  in_input_ = true;
+  std::size_t used = 0;
+  while (!hang_up_) {
+    const bytes rest = in.subspan(used);
+    const std::size_t total = whole_frame(rest);
+    if (total == 0) break;
+    const auto key = static_cast<api_key>(load_be<std::int16_t>(rest.data() + length_bytes));
+    stalled_ = must_stall(key) || host_.unsent() >= protocol::output_high_bytes;
+    if (stalled_) break;
+    on_frame(rest.subspan(length_bytes, total - length_bytes));
+    used += total;
+  }
+  in_input_ = false;
+  return used;
+}
+
+void session::on_writable(mono_ns /*now*/) { stalled_ = false; }
+
+void session::on_frame(bytes frame) {
+  const auto header = decode_request_header(frame);
+  if (!header) return hang_up("request header: " + header.error().describe());
+  if (!header->supported) return on_unsupported(*header, frame);
+  const inbound q{.key = static_cast<api_key>(header->key),
+                  .version = header->version,
+                  .correlation_id = header->correlation_id,
+                  .client_id = header->client_id.value_or(std::string_view{}),
+                  .body = header->body};
+  const handler h = handler_of(q.key);
+  if (h == nullptr) return hang_up(std::string(info_of(q.key).name) + " is not served by this broker");
+  asked_metadata_ |= q.key == api_key::metadata;
+  did_work_ |= q.key != api_key::metadata && q.key != api_key::api_versions;
+  h(*this, q);
+  current_ = nullptr;
+  flush();
+}
+
+// KIP-511: a client that asks ApiVersions in a version that we do not know gets a version 0 answer with the range that
+// we do know. Everything else that is unknown ends the connection: there is no answer that the client could read.
+void session::on_unsupported(const request_header& h, bytes /*frame*/) {
+  if (static_cast<api_key>(h.key) != api_key::api_versions) {
+    return hang_up("request key " + std::to_string(h.key) + " version " + std::to_string(h.version) + " is not supported");
+  }
+  const inbound q{.key = api_key::api_versions, .version = 0, .correlation_id = h.correlation_id};
+  api_versions_response response;
+  response.error_code = error_code::unsupported_version;
+  const api_info& info = info_of(api_key::api_versions);
+  response.api_keys.push_back({static_cast<std::int16_t>(info.key), info.advertise, info.max});
+  answer(q, response);
+  current_ = nullptr;
+  flush();
+}
+
+session::slot& session::open_slot(const inbound& q) {
+  slot& s = slots_.emplace_back();
+  s.request = q;
+  s.request.client_id = {};
+  s.request.body = {};
+  if (q.key == api_key::fetch) ++fetches_in_works_;
+  return s;
+}
+
+void session::ask(const inbound& q, model::command&& c, finish done) {
+  const std::uint64_t number = first_slot_ + slots_.size();
+  open_slot(q).done = std::move(done);
+  broker_.submit(id_, model::token(number), std::move(c));
+}
+
+void session::tell(const inbound& /*q*/, model::command&& c) {
+  broker_.submit(id_, model::token(quiet_bit | next_quiet_++), std::move(c));
+}
+
+// Inside a finish the head of the queue is answered: straight into out(). A handler's immediate answer goes there too
+// when nothing waits before it, else it is kept in a slot of its own.
+protocol::output& session::target_for(const inbound& q) {
+  if (current_ != nullptr || slots_.empty()) return out();
+  slot& s = open_slot(q);
+  s.state = slot_state::encoded;
+  return s.early;
+}
+
+void session::on_event(model::token t, model::event&& e) {
+  if ((t.raw() & quiet_bit) != 0) {
+    hang_up("a produce without acknowledgement failed");
+  } else {
+    WEIR_ASSERT(t.raw() >= first_slot_ && t.raw() - first_slot_ < slots_.size());
+    slot& s = slots_[t.raw() - first_slot_];
+    WEIR_ASSERT(s.state == slot_state::waiting);
+    s.event = std::move(e);
+    s.state = slot_state::arrived;
+  }
+  if (in_input_) return;  // on_bytes flushes after each frame
+  if (slots_.empty() || slots_.front().state != slot_state::waiting || hang_up_) {
+    flush();
+    host_.wake();
+  }
+}
+
+void session::on_pressure(bool paused) {
+  paused_ = paused;
+  if (!paused && stalled_) {
+    stalled_ = false;
+    host_.wake();
+  }
+}
+
+void session::flush() {
+  while (!slots_.empty() && slots_.front().state != slot_state::waiting && !hang_up_) {
+    slot& s = slots_.front();
+    if (s.state == slot_state::arrived) {
+      current_ = &s;
+      const finish done = std::move(s.done);
+      done(*this, s.request, std::move(s.event));
+      current_ = nullptr;
+    } else {
+      out().append_all(s.early);
+    }
+    if (s.request.key == api_key::fetch) --fetches_in_works_;
+    slots_.pop_front();
+    ++first_slot_;
+    stalled_ = false;
+  }
+}
+
+void session::hang_up(std::string why) {
+  if (hang_up_) return;
+  hang_up_ = true;
+  reason_ = std::move(why);
+  if (!in_input_) host_.wake();
+}
+
+}  // namespace weir::kafka

@@ -1,0 +1,147 @@
+// The Kafka session: frames in, commands to the core, answers out, strictly in the order of the requests.
+//
+// Requests start as they arrive (pipelined produces share a WAL write); an answer that is ready before its turn is kept
+// as the core's event and encoded when its turn comes, so that memory holds each answer once. At most one fetch of a
+// connection is in the works, as in Kafka, which bounds what a pipelining consumer can pin.
+// Owner thread: the connection's reactor. Source: Kafka protocol guide, KIP-35 (versions), KIP-227 (fetch sessions).
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "model/broker_port.h"
+#include "protocol/common/session.h"
+#include "protocol/kafka/codec.h"
+#include "protocol/kafka/fetch_session.h"
+
+namespace weir::kafka {
+
+struct session_options {
+  std::uint32_t request_bytes_max = 100U << 20;
+  std::size_t requests_in_works_max = 1024;
+  std::optional<protocol::endpoint> advertised;  // nullopt: the address that the client dialled
+  std::string rack;
+  std::size_t fetch_sessions_max = 8;  // per connection
+  std::int32_t fetch_bytes_max = 55 << 20;
+  bool auto_create = true;  // what Metadata asks for on behalf of its clients (the core decides)
+};
+
+// One request as the dispatcher hands it to its handler. Views live until the handler returns.
+struct inbound {
+  api_key key{};
+  std::int16_t version = 0;
+  std::int32_t correlation_id = 0;
+  std::string_view client_id;
+  bytes body;
+};
+
+class session;
+
+// Turns the core's event into the answer; called once, when the answer's turn has come, unless the connection closed.
+using finish = std::function<void(session&, const inbound&, model::event&&)>;
+
+class session final : public protocol::session, private model::event_sink {
+ public:
+  session(protocol::session_host& host, model::broker_port& broker, const session_options& options);
+  ~session() override;
+
+  std::size_t on_bytes(bytes in, mono_ns now) override;
+  void on_writable(mono_ns now) override;
+  void on_closed() override;
+  [[nodiscard]] bool wants_close() const override { return hang_up_; }
+  [[nodiscard]] std::string close_reason() const override { return reason_; }
+  [[nodiscard]] bool wants_read() const override;
+  [[nodiscard]] std::size_t needed() const override { return needed_; }
+  [[nodiscard]] bool idle() const override { return slots_.empty(); }
+  [[nodiscard]] std::string describe() const override;
+
+  // --- for the handlers in api_*.cc
+
+  // Sends the command; `done` gets its event. `quiet`: no answer at all unless the core reports a failure, which then
+  // closes the connection (produce with acks 0).
+  void ask(const inbound& q, model::command&& c, finish done);
+  void tell(const inbound& q, model::command&& c);
+
+  // Answers the request. From a handler: at once or when its turn comes. From a finish: now.
+  template <class R>
+  void answer(const inbound& q, const R& response) {
+    encode_response(response, q.version, q.correlation_id, target_for(q));
+  }
+  // Ends the connection after what was answered before; `why` is for the log.
+  void hang_up(std::string why);
+
+  // Decodes the body; a damaged one ends the connection, as Kafka does, and gives nullopt.
+  template <class R>
+  [[nodiscard]] std::optional<R> read(const inbound& q) {
+    auto m = decode<R>(q.body, q.version);
+    if (m) return std::move(*m);
+    hang_up(std::string(info_of(q.key).name) + " v" + std::to_string(q.version) + ": " + m.error().describe());
+    return std::nullopt;
+  }
+
+  [[nodiscard]] const session_options& options() const { return options_; }
+  [[nodiscard]] const model::broker_port::node_info& node() const { return broker_.node(); }
+  // Where clients shall reach this node.
+  [[nodiscard]] const protocol::endpoint& address() const;
+  [[nodiscard]] fetch_sessions& fetches() { return fetches_; }
+  void set_software(std::string_view name, std::string_view version);
+  // True once the client did more than ask who is there.
+  [[nodiscard]] bool did_work() const { return did_work_; }
+  [[nodiscard]] bool asked_metadata() const { return asked_metadata_; }
+
+ private:
+  enum class slot_state : std::uint8_t { waiting, arrived, encoded };
+  struct slot {
+    inbound request;  // its views are cleared
+    slot_state state = slot_state::waiting;
+    finish done;
+    model::event event;
+    protocol::output early;  // an immediate answer that is not at the head
+  };
+
+  void on_event(model::token t, model::event&& e) override;
+  void on_pressure(bool paused) override;
+
+  // Bytes of the frame at the start of `in` when it is whole and may start now; 0: not yet; hangs up on bad lengths.
+  [[nodiscard]] std::size_t whole_frame(bytes in);
+  void on_frame(bytes frame);
+  void on_unsupported(const request_header& h, bytes frame);
+  [[nodiscard]] bool must_stall(api_key key) const;
+  [[nodiscard]] protocol::output& target_for(const inbound& q);
+  slot& open_slot(const inbound& q);
+  void flush();
+
+  static constexpr std::uint64_t quiet_bit = std::uint64_t{1} << 63;
+
+  protocol::session_host& host_;
+  model::broker_port& broker_;
+  const session_options& options_;
+  model::session_id id_{};
+  bool attached_ = false;
+  std::deque<slot> slots_;
+  std::uint64_t first_slot_ = 0;  // number of slots_.front()
+  std::uint64_t next_quiet_ = 0;
+  slot* current_ = nullptr;       // the slot whose handler or finish runs
+  std::size_t fetches_in_works_ = 0;
+  std::size_t needed_ = 0;
+  bool in_input_ = false;
+  bool stalled_ = false;
+  bool paused_ = false;
+  bool hang_up_ = false;
+  bool did_work_ = false;
+  bool asked_metadata_ = false;
+  std::string reason_;
+  std::string software_;
+  fetch_sessions fetches_;
+};
+
+// Handlers, one per API, in api_*.cc. Each either answers, asks the core, or hangs up.
+using handler = void (*)(session&, const inbound&);
+// nullptr for what the codec knows but this broker does not serve.
+[[nodiscard]] handler handler_of(api_key key);
+
+}  // namespace weir::kafka
