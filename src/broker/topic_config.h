@@ -1,0 +1,67 @@
+// Topic configuration: one table of names, and what the values mean for a topic.
+//
+// A name is in the table only if some code reads it. Values are kept as the text that the user gave (overrides) and
+// resolved once into `topic_settings`, which the produce path and the store read. The names are Kafka's.
+// Thread: pure functions; the table is constant.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "broker/settings.h"
+#include "model/commands.h"
+#include "model/log_port.h"
+
+namespace weir::broker {
+
+struct topic_settings {
+  model::log_policy policy;
+  std::int32_t max_message_bytes = 0;
+  bool append_time = false;              // message.timestamp.type = LogAppendTime
+  std::int64_t timestamp_before_max_ms = INT64_MAX;
+  std::int64_t timestamp_after_max_ms = INT64_MAX;
+};
+
+// One line of the table.
+struct topic_config_key {
+  using type = model::config_entry::type;
+  std::string_view name;         // retention.ms
+  std::string_view broker_name;  // log.retention.ms: where the default comes from; empty: none
+  type kind;
+  std::string_view documentation;
+  // The text of the default under these settings.
+  std::string (*default_text)(const settings&);
+  // Puts a value into the settings of a topic; a fault's text says what would be right.
+  result<void> (*apply)(std::string_view text, topic_settings& out);
+};
+
+[[nodiscard]] std::span<const topic_config_key> topic_config_table();
+[[nodiscard]] const topic_config_key* find_topic_config(std::string_view name);
+
+// Checks one override. Faults: not_found (no such name), invalid (the text says why).
+[[nodiscard]] result<void> check_topic_config(std::string_view name, std::string_view value);
+
+// What a topic without overrides has. The defaults of `config` must be valid (check_defaults).
+[[nodiscard]] topic_settings default_topic_settings(const settings& config);
+// Whether every default in `config` is one that a topic could have; the fault names the first that is not.
+[[nodiscard]] result<void> check_defaults(const settings& config);
+// Puts overrides over `base`. Those that do not parse (they were checked when they were set, so only another version
+// could have written them) leave the value of `base` in place.
+[[nodiscard]] topic_settings resolve_topic_config(const model::config_map& overrides, const topic_settings& base);
+
+// For DescribeConfigs: the entries of a topic, all or those of `keys`.
+[[nodiscard]] std::vector<model::config_entry> describe_topic_config(
+    const model::config_map& overrides, const settings& config,
+    const std::optional<std::vector<std::string_view>>& keys, bool documentation);
+
+// The broker's own keys that tools read; none can be changed while the node runs.
+[[nodiscard]] std::vector<model::config_entry> describe_broker_config(
+    const settings& config, const std::optional<std::vector<std::string_view>>& keys, bool documentation);
+[[nodiscard]] bool is_broker_config(std::string_view name);
+
+}  // namespace weir::broker
