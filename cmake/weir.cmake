@@ -14,7 +14,7 @@ if(MOLD AND NOT WEIR_FUZZ)
   add_link_options(-fuse-ld=mold)
 endif()
 
-add_compile_options(-Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wconversion -Wno-sign-conversion
+add_compile_options(-Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wconversion -Wno-sign-conversion -Wno-missing-field-initializers
                     -fno-omit-frame-pointer)
 if(WEIR_WERROR)
   add_compile_options(-Werror)

@@ -1,7 +1,7 @@
 // Assertions for our own bugs. On in every build type, release included.
 //
-// Three ways to fail, never mixed (docs/STYLE.md): the world fails -> result; our bug -> WEIR_ASSERT; cannot start ->
-// exception. An assertion must never be reachable from bytes of a peer or of a disk.
+// Three ways to fail, never mixed (docs/STYLE.md): the world fails -> result; our bug -> WEIR_ASSERT; cannot
+// start -> exception. An assertion must never be reachable from bytes of a peer or of a disk.
 #pragma once
 
 namespace weir {
@@ -11,5 +11,7 @@ namespace weir {
 
 }  // namespace weir
 
-#define WEIR_ASSERT(expression) \
-  (__builtin_expect(static_cast<bool>(expression), 1) ? void(0) : ::weir::assert_failed(#expression, __FILE__, __LINE__))
+#define WEIR_ASSERT(expression)                       \
+  (__builtin_expect(static_cast<bool>(expression), 1) \
+       ? void(0)                                      \
+       : ::weir::assert_failed(#expression, __FILE__, __LINE__))

@@ -1,7 +1,8 @@
 // Bytes: spans, and bounded cursors that read and write fixed-width integers in either byte order.
 //
-// A reader never runs past its end: the first short read makes it sticky-bad and every later read returns zero, so a
-// decoder checks once per structure, not once per field. Lifetime: both borrow; the caller keeps the memory.
+// A reader never runs past its end: the first short read makes it sticky-bad and every later read returns
+// zero, so a decoder checks once per structure, not once per field. Lifetime: both borrow; the caller keeps
+// the memory.
 #pragma once
 
 #include <bit>
@@ -20,19 +21,19 @@ using bytes = std::span<const std::byte>;
 using mutable_bytes = std::span<std::byte>;
 using byte_vector = std::vector<std::byte>;
 
-[[nodiscard]] inline bytes as_bytes(std::string_view s) { return std::as_bytes(std::span(s.data(), s.size())); }
+[[nodiscard]] inline bytes as_bytes(std::string_view s) {
+  return std::as_bytes(std::span(s.data(), s.size()));
+}
 [[nodiscard]] inline std::string_view as_text(bytes b) {
   return {reinterpret_cast<const char*>(b.data()), b.size()};
 }
-template <class T>
-  requires std::is_trivially_copyable_v<T>
-[[nodiscard]] bytes bytes_of(const T& value) {
-  return std::as_bytes(std::span(&value, 1));
-}
+template<class T>
+requires std::is_trivially_copyable_v<T>
+[[nodiscard]] bytes bytes_of(const T& value) { return std::as_bytes(std::span(&value, 1)); }
 
 // Unaligned loads and stores. `le` is what our files use, `be` what Kafka's wire uses.
-template <class T>
-  requires std::is_integral_v<T>
+template<class T>
+requires std::is_integral_v<T>
 [[nodiscard]] inline T swap_bytes(T v) {
   if constexpr (sizeof(T) == 1) return v;
   if constexpr (sizeof(T) == 2) return static_cast<T>(__builtin_bswap16(static_cast<std::uint16_t>(v)));
@@ -40,21 +41,21 @@ template <class T>
   if constexpr (sizeof(T) == 8) return static_cast<T>(__builtin_bswap64(static_cast<std::uint64_t>(v)));
 }
 static_assert(std::endian::native == std::endian::little, "formats are little-endian and read in place");
-template <class T>
+template<class T>
 [[nodiscard]] inline T load_le(const std::byte* p) {
   T v;
   std::memcpy(&v, p, sizeof v);
   return v;
 }
-template <class T>
+template<class T>
 [[nodiscard]] inline T load_be(const std::byte* p) {
   return swap_bytes(load_le<T>(p));
 }
-template <class T>
+template<class T>
 inline void store_le(std::byte* p, T v) {
   std::memcpy(p, &v, sizeof v);
 }
-template <class T>
+template<class T>
 inline void store_be(std::byte* p, T v) {
   store_le(p, swap_bytes(v));
 }
@@ -63,12 +64,12 @@ class byte_reader {
  public:
   explicit byte_reader(bytes in) : in_(in) {}
 
-  template <class T>
+  template<class T>
   [[nodiscard]] T le() {
     const std::byte* p = take(sizeof(T));
     return p != nullptr ? load_le<T>(p) : T{};
   }
-  template <class T>
+  template<class T>
   [[nodiscard]] T be() {
     const std::byte* p = take(sizeof(T));
     return p != nullptr ? load_be<T>(p) : T{};
@@ -115,11 +116,11 @@ class byte_writer {
  public:
   explicit byte_writer(byte_vector& out) : out_(out) {}
 
-  template <class T>
+  template<class T>
   void le(T v) {
     raw(bytes_of(v));
   }
-  template <class T>
+  template<class T>
   void be(T v) {
     le(swap_bytes(v));
   }
@@ -130,7 +131,9 @@ class byte_writer {
     raw(as_bytes(s));
   }
   void varint(std::uint64_t v);
-  void zigzag(std::int64_t v) { varint((static_cast<std::uint64_t>(v) << 1) ^ static_cast<std::uint64_t>(v >> 63)); }
+  void zigzag(std::int64_t v) {
+    varint((static_cast<std::uint64_t>(v) << 1) ^ static_cast<std::uint64_t>(v >> 63));
+  }
   [[nodiscard]] std::size_t size() const { return out_.size(); }
   [[nodiscard]] byte_vector& buffer() { return out_; }
 

@@ -26,7 +26,8 @@ struct tables {
 };
 constexpr tables table;
 
-// Advances a CRC register over `n` zero bytes: multiplication by x^(8n) modulo the polynomial, as four byte tables.
+// Advances a CRC register over `n` zero bytes: multiplication by x^(8n) modulo the polynomial, as four byte
+// tables.
 struct zero_shift {
   std::array<std::array<std::uint32_t, 256>, 4> lanes{};
   explicit zero_shift(std::size_t n) {
@@ -42,15 +43,17 @@ struct zero_shift {
           if (((value >> bit) & 1) != 0) lanes[lane][value] ^= column[lane * 8 + bit];
   }
   [[nodiscard]] std::uint32_t apply(std::uint32_t crc) const {
-    return lanes[0][crc & 0xff] ^ lanes[1][(crc >> 8) & 0xff] ^ lanes[2][(crc >> 16) & 0xff] ^ lanes[3][crc >> 24];
+    return lanes[0][crc & 0xff] ^ lanes[1][(crc >> 8) & 0xff] ^ lanes[2][(crc >> 16) & 0xff] ^
+           lanes[3][crc >> 24];
   }
 };
 
 #if defined(__x86_64__)
 
 // The crc32 instruction has a latency of three cycles and a throughput of one: three streams keep it busy.
-template <std::size_t Stride>
-[[gnu::target("sse4.2")]] const std::byte* three_streams(const std::byte* p, std::size_t& left, std::uint64_t& crc) {
+template<std::size_t Stride>
+[[gnu::target("sse4.2")]] const std::byte* three_streams(const std::byte* p, std::size_t& left,
+                                                         std::uint64_t& crc) {
   static const zero_shift shift(Stride);
   while (left >= 3 * Stride) {
     std::uint64_t a = crc;

@@ -1,5 +1,6 @@
 // CRC-32C (Castagnoli), the checksum of our files and of Kafka's record batches.
-// Uses SSE4.2 in three interleaved streams where the processor has it, tables elsewhere; both give the same value.
+// Uses SSE4.2 in three interleaved streams where the processor has it, tables elsewhere; both give the same
+// value.
 #pragma once
 
 #include <cstdint>

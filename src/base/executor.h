@@ -1,4 +1,5 @@
-// The executor seam: one reactor's run loop. Core objects have one owner reactor; `send` is the only crossing.
+// The executor seam: one reactor's run loop. Core objects have one owner reactor; `send` is the only
+// crossing.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +22,8 @@ class executor {
 
   // Runs `t` on this reactor after the current task, in the order of the calls. Owner thread only.
   virtual void defer(task t) = 0;
-  // Runs `t` on this reactor; from any thread. Tasks of one sender keep their order. Sends are collected and the
-  // reactor is woken once per batch.
+  // Runs `t` on this reactor; from any thread. Tasks of one sender keep their order. Sends are collected and
+  // the reactor is woken once per batch.
   virtual void send(task t) = 0;
   // Runs `t` once at or after `when`. Owner thread only.
   virtual timer_id at(mono_ns when, task t) = 0;

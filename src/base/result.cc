@@ -6,20 +6,34 @@ namespace weir {
 
 const char* to_string(errc code) noexcept {
   switch (code) {
-    case errc::ok: return "ok";
-    case errc::io: return "input/output error";
-    case errc::not_found: return "not found";
-    case errc::exists: return "already exists";
-    case errc::no_space: return "no space";
-    case errc::corrupt: return "corrupt";
-    case errc::torn: return "torn";
-    case errc::out_of_range: return "out of range";
-    case errc::invalid: return "invalid";
-    case errc::unsupported: return "unsupported";
-    case errc::busy: return "busy";
-    case errc::fenced: return "fenced";
-    case errc::closed: return "closed";
-    case errc::denied: return "denied";
+    case errc::ok:
+      return "ok";
+    case errc::io:
+      return "input/output error";
+    case errc::not_found:
+      return "not found";
+    case errc::exists:
+      return "already exists";
+    case errc::no_space:
+      return "no space";
+    case errc::corrupt:
+      return "corrupt";
+    case errc::torn:
+      return "torn";
+    case errc::out_of_range:
+      return "out of range";
+    case errc::invalid:
+      return "invalid";
+    case errc::unsupported:
+      return "unsupported";
+    case errc::busy:
+      return "busy";
+    case errc::fenced:
+      return "fenced";
+    case errc::closed:
+      return "closed";
+    case errc::denied:
+      return "denied";
   }
   return "unknown";
 }

@@ -8,7 +8,7 @@
 
 namespace weir {
 
-template <class Tag, class Rep>
+template<class Tag, class Rep>
 class strong {
  public:
   using rep = Rep;
@@ -30,7 +30,7 @@ class strong {
 
 }  // namespace weir
 
-template <class Tag, class Rep>
+template<class Tag, class Rep>
 struct std::hash<weir::strong<Tag, Rep>> {
   std::size_t operator()(const weir::strong<Tag, Rep>& v) const noexcept { return std::hash<Rep>{}(v.raw()); }
 };

@@ -1,8 +1,10 @@
-// The broker port: how a session reaches the core. One per reactor; everything here belongs to that reactor's thread.
+// The broker port: how a session reaches the core. One per reactor; everything here belongs to that reactor's
+// thread.
 //
-// A session attaches once and submits commands with tokens of its own choice; each command is answered by exactly one
-// event with its token (produce with acks none by none, unless it failed), possibly before submit returns. After detach
-// no event comes: waiting fetches and joins of that session are dropped, appends that were taken stay taken.
+// A session attaches once and submits commands with tokens of its own choice; each command is answered by
+// exactly one event with its token (produce with acks none by none, unless it failed), possibly before submit
+// returns. After detach no event comes: waiting fetches and joins of that session are dropped, appends that
+// were taken stay taken.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +24,8 @@ class event_sink {
   virtual ~event_sink() = default;
 
   virtual void on_event(token t, event&& e) = 0;
-  // The core is short of memory for publishing connections (or is not any more): stop (start) reading bulk input.
+  // The core is short of memory for publishing connections (or is not any more): stop (start) reading bulk
+  // input.
   virtual void on_pressure(bool paused) = 0;
 };
 

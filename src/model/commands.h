@@ -1,7 +1,8 @@
 // What sessions ask of the broker core, in plain data, and what the core answers: commands down, events up.
 //
-// Lifetime: a command's views (string_view, bytes) live until broker_port::submit returns; the core copies what it
-// keeps. Events own their memory. Every command carries its caller and passes the one allow() in the core.
+// Lifetime: a command's views (string_view, bytes) live until broker_port::submit returns; the core copies
+// what it keeps. Events own their memory. Every command carries its caller and passes the one allow() in the
+// core.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +26,8 @@ struct caller {
   std::string principal = "anonymous";  // e.g. "loopback"
   std::string host;                     // peer address without port
   std::string vhost = "/";
-  std::string client_name;              // as the client calls itself; for people and quotas only
-  bool loopback = false;                // the peer's address is a loopback address
+  std::string client_name;  // as the client calls itself; for people and quotas only
+  bool loopback = false;    // the peer's address is a loopback address
 };
 
 // A topic by name, or by id where the protocol gave one (then `name` is empty).
@@ -37,7 +38,8 @@ struct topic_ref {
 
 using config_map = std::map<std::string, std::string, std::less<>>;
 
-// ---- describe_topics ------------------------------------------------------------------------------------------------
+// ---- describe_topics
+// ------------------------------------------------------------------------------------------------
 struct describe_topics {
   std::optional<std::vector<topic_ref>> topics;  // nullopt: all
   bool auto_create = false;  // create the named ones that are missing, where the configuration allows it
@@ -54,11 +56,12 @@ struct topics_described {
   std::vector<topic_description> topics;  // in the order asked; all: sorted by name
 };
 
-// ---- create / delete / grow topics ----------------------------------------------------------------------------------
+// ---- create / delete / grow topics
+// ----------------------------------------------------------------------------------
 struct create_topic_item {
   std::string_view name;
-  std::int32_t partitions = -1;         // -1: the configured default
-  std::int32_t replication_factor = -1; // -1: the configured default
+  std::int32_t partitions = -1;          // -1: the configured default
+  std::int32_t replication_factor = -1;  // -1: the configured default
   bool has_assignments = false;
   std::vector<std::pair<std::int32_t, std::vector<std::int32_t>>> assignments;  // partition -> broker ids
   std::vector<std::pair<std::string_view, std::optional<std::string_view>>> configs;
@@ -74,7 +77,17 @@ struct config_entry {
   source from = source::default_value;
   bool read_only = false;
   bool sensitive = false;
-  enum class type : std::uint8_t { boolean, text, int32, int16, int64, real, list, klass, password } kind = type::text;
+  enum class type : std::uint8_t {
+    boolean,
+    text,
+    int32,
+    int16,
+    int64,
+    real,
+    list,
+    klass,
+    password
+  } kind = type::text;
   std::string documentation;
   // The chain of values behind this one, nearest first.
   struct synonym {
@@ -93,9 +106,15 @@ struct topic_result {
   std::int32_t replication_factor = -1;
   std::vector<config_entry> configs;
 };
-struct topics_created { std::vector<topic_result> topics; };
-struct delete_topics { std::vector<topic_ref> topics; };
-struct topics_deleted { std::vector<topic_result> topics; };
+struct topics_created {
+  std::vector<topic_result> topics;
+};
+struct delete_topics {
+  std::vector<topic_ref> topics;
+};
+struct topics_deleted {
+  std::vector<topic_result> topics;
+};
 struct grow_topic_item {
   std::string_view name;
   std::int32_t partitions = 0;  // the new total
@@ -105,9 +124,12 @@ struct grow_topics {
   std::vector<grow_topic_item> topics;
   bool validate_only = false;
 };
-struct topics_grown { std::vector<topic_result> topics; };
+struct topics_grown {
+  std::vector<topic_result> topics;
+};
 
-// ---- configuration --------------------------------------------------------------------------------------------------
+// ---- configuration
+// --------------------------------------------------------------------------------------------------
 enum class config_resource : std::uint8_t { topic, broker };
 struct describe_configs {
   struct item {
@@ -154,7 +176,8 @@ struct configs_altered {
   std::vector<item> items;
 };
 
-// ---- produce --------------------------------------------------------------------------------------------------------
+// ---- produce
+// --------------------------------------------------------------------------------------------------------
 struct produce {
   struct item {
     topic_ref topic;
@@ -163,7 +186,11 @@ struct produce {
     bytes entry;  // exactly one entry as the producer wrote it
   };
   std::vector<item> items;
-  enum class acks : std::uint8_t { none, leader, all } wait = acks::all;  // none: no event comes; errors close the session
+  enum class acks : std::uint8_t {
+    none,
+    leader,
+    all
+  } wait = acks::all;  // none: no event comes; errors close the session
   std::int32_t timeout_ms = 0;
   bool zstd_allowed = true;
 };
@@ -178,20 +205,21 @@ struct produced {
     offset base{-1};
     std::int64_t append_time_ms = -1;  // -1: the producer's timestamps stand
     offset log_start{-1};
-    epoch current_epoch{-1};           // with not_leader / fenced epochs
+    epoch current_epoch{-1};  // with not_leader / fenced epochs
     std::vector<record_problem> records;
   };
   std::vector<item> items;  // in the order of the command
 };
 
-// ---- fetch ----------------------------------------------------------------------------------------------------------
+// ---- fetch
+// ----------------------------------------------------------------------------------------------------------
 struct fetch {
   struct item {
     topic_ref topic;
     std::int32_t partition = 0;
     offset from{};
-    epoch current_epoch{-1};   // what the client believes; -1: do not check
-    epoch last_epoch{-1};      // epoch of the last record that it read; -1: unknown
+    epoch current_epoch{-1};  // what the client believes; -1: do not check
+    epoch last_epoch{-1};     // epoch of the last record that it read; -1: unknown
     std::int64_t bytes_max = 0;
   };
   std::vector<item> items;
@@ -214,8 +242,16 @@ struct fetched {
   std::vector<item> items;  // in the order of the command
 };
 
-// ---- offsets of logs --------------------------------------------------------------------------------------------------
-enum class offset_spec : std::uint8_t { earliest, latest, max_timestamp, earliest_local, latest_tiered, at_time };
+// ---- offsets of logs
+// --------------------------------------------------------------------------------------------------
+enum class offset_spec : std::uint8_t {
+  earliest,
+  latest,
+  max_timestamp,
+  earliest_local,
+  latest_tiered,
+  at_time
+};
 struct list_offsets {
   struct item {
     topic_ref topic;
@@ -269,7 +305,8 @@ struct records_deleted {
   std::vector<item> items;
 };
 
-// ---- producers, folders -----------------------------------------------------------------------------------------------
+// ---- producers, folders
+// -----------------------------------------------------------------------------------------------
 struct init_producer {
   std::optional<std::string_view> transactional_id;
   std::int32_t timeout_ms = 0;
@@ -322,22 +359,23 @@ struct log_dirs_described {
   std::vector<partition> partitions;
 };
 
-// ---- groups (classic protocol) ------------------------------------------------------------------------------------------
+// ---- groups (classic protocol)
+// ------------------------------------------------------------------------------------------
 struct join_group {
   struct protocol {
     std::string_view name;
     bytes metadata;
   };
   std::string_view group;
-  std::string_view member;                          // empty: a new one
-  std::optional<std::string_view> instance;         // static membership (KIP-345)
+  std::string_view member;                   // empty: a new one
+  std::optional<std::string_view> instance;  // static membership (KIP-345)
   std::string_view client_id;
   std::string_view protocol_type;
   std::vector<protocol> protocols;
   std::int32_t session_timeout_ms = 0;
-  std::int32_t rebalance_timeout_ms = -1;           // -1: the session timeout (JoinGroup v0)
-  bool member_id_required = false;                  // the client can take member_id_required (v4+)
-  bool skip_assignment_known = false;               // v9: a static leader may be told to skip assigning
+  std::int32_t rebalance_timeout_ms = -1;  // -1: the session timeout (JoinGroup v0)
+  bool member_id_required = false;         // the client can take member_id_required (v4+)
+  bool skip_assignment_known = false;      // v9: a static leader may be told to skip assigning
   std::string_view reason;
 };
 struct group_joined {
@@ -380,7 +418,9 @@ struct heartbeat {
   std::optional<std::string_view> instance;
   std::int32_t generation = -1;
 };
-struct heartbeat_seen { refusal error = refusal::none; };
+struct heartbeat_seen {
+  refusal error = refusal::none;
+};
 struct leave_group {
   struct member {
     std::string_view id;
@@ -439,7 +479,9 @@ struct offsets_fetched {
   refusal error = refusal::none;
   std::vector<item> items;
 };
-struct describe_groups { std::vector<std::string_view> groups; };
+struct describe_groups {
+  std::vector<std::string_view> groups;
+};
 struct groups_described {
   struct member {
     std::string id;
@@ -474,8 +516,12 @@ struct groups_listed {
   refusal error = refusal::none;
   std::vector<group> groups;
 };
-struct delete_groups { std::vector<std::string_view> groups; };
-struct groups_deleted { std::vector<std::pair<std::string, refusal>> groups; };
+struct delete_groups {
+  std::vector<std::string_view> groups;
+};
+struct groups_deleted {
+  std::vector<std::pair<std::string, refusal>> groups;
+};
 struct delete_group_offsets {
   struct item {
     topic_ref topic;
@@ -490,16 +536,16 @@ struct group_offsets_deleted {
 };
 
 using command =
-    std::variant<describe_topics, create_topics, delete_topics, grow_topics, describe_configs, alter_configs, produce,
-                 fetch, list_offsets, epoch_ends, delete_records, init_producer, describe_producers, describe_log_dirs,
-                 join_group, sync_group, heartbeat, leave_group, commit_offsets, fetch_offsets, describe_groups,
-                 list_groups, delete_groups, delete_group_offsets>;
+    std::variant<describe_topics, create_topics, delete_topics, grow_topics, describe_configs, alter_configs,
+                 produce, fetch, list_offsets, epoch_ends, delete_records, init_producer, describe_producers,
+                 describe_log_dirs, join_group, sync_group, heartbeat, leave_group, commit_offsets,
+                 fetch_offsets, describe_groups, list_groups, delete_groups, delete_group_offsets>;
 
 using event =
-    std::variant<topics_described, topics_created, topics_deleted, topics_grown, configs_described, configs_altered,
-                 produced, fetched, offsets_listed, epoch_ends_found, records_deleted, producer_ready,
-                 producers_described, log_dirs_described, group_joined, group_synced, heartbeat_seen, group_left,
-                 offsets_committed, offsets_fetched, groups_described, groups_listed, groups_deleted,
-                 group_offsets_deleted>;
+    std::variant<topics_described, topics_created, topics_deleted, topics_grown, configs_described,
+                 configs_altered, produced, fetched, offsets_listed, epoch_ends_found, records_deleted,
+                 producer_ready, producers_described, log_dirs_described, group_joined, group_synced,
+                 heartbeat_seen, group_left, offsets_committed, offsets_fetched, groups_described,
+                 groups_listed, groups_deleted, group_offsets_deleted>;
 
 }  // namespace weir::model

@@ -1,8 +1,8 @@
 // The entry_format port: what storage and the core may ask about an entry without knowing its protocol.
 //
-// protocol/X implements it, server registers it. All functions are pure and bounded; a payload may be damaged or hostile
-// and then gives a fault. An *entry* is what one append stored under consecutive offsets: a Kafka record batch, one
-// AMQP message.
+// protocol/X implements it, server registers it. All functions are pure and bounded; a payload may be damaged
+// or hostile and then gives a fault. An *entry* is what one append stored under consecutive offsets: a Kafka
+// record batch, one AMQP message.
 #pragma once
 
 #include <cstdint>
@@ -23,14 +23,14 @@ enum class format_tag : std::uint16_t {
 
 // What an entry must be to be taken from a producer.
 struct entry_rules {
-  bool keys_required = false;   // compacted logs
-  bool open_records = false;    // walk the records even where the head would do (opens compression)
-  std::size_t bytes_max = 0;    // of the payload
+  bool keys_required = false;  // compacted logs
+  bool open_records = false;   // walk the records even where the head would do (opens compression)
+  std::size_t bytes_max = 0;   // of the payload
 };
 
 // What the head of a checked entry says.
 struct entry_facts {
-  std::uint32_t count = 0;  // offsets that it takes
+  std::uint32_t count = 0;             // offsets that it takes
   std::int64_t min_timestamp_ms = -1;  // exact only with open_records, else the head's base timestamp
   std::int64_t max_timestamp_ms = -1;
   std::uint8_t compression = 0;  // the format's own number; 0 is none
@@ -59,7 +59,6 @@ struct found_record {
   std::int64_t timestamp_ms = -1;
 };
 
-
 class entry_format {
  public:
   entry_format() = default;
@@ -67,32 +66,39 @@ class entry_format {
   entry_format& operator=(const entry_format&) = delete;
   virtual ~entry_format() = default;
 
-  // Checks an entry from a producer: structure, checksum, counts, and what `rules` ask. Faults: corrupt (checksum or
-  // structure), invalid (well-formed but not allowed; text says why), unsupported (version or compression),
-  // out_of_range (larger than bytes_max).
+  // Checks an entry from a producer: structure, checksum, counts, and what `rules` ask. Faults: corrupt
+  // (checksum or structure), invalid (well-formed but not allowed; text says why), unsupported (version or
+  // compression), out_of_range (larger than bytes_max).
   [[nodiscard]] virtual result<entry_facts> inspect(bytes payload, const entry_rules& rules) const = 0;
 
-  // The head of the entry as it must be stored: base offset and leader epoch in place, and, with `append_time_ms`, the
-  // log append time as the timestamp of all records. Writes at most `head.size()` (>= stamp_bytes_max) bytes and returns
-  // how many of the payload's first bytes they replace. The payload was inspected.
+  // The head of the entry as it must be stored: base offset and leader epoch in place, and, with
+  // `append_time_ms`, the log append time as the timestamp of all records. Writes at most `head.size()` (>=
+  // stamp_bytes_max) bytes and returns how many of the payload's first bytes they replace. The payload was
+  // inspected.
   static constexpr std::size_t stamp_bytes_max = 64;
   [[nodiscard]] virtual std::size_t stamp(bytes payload, offset base, epoch leader_epoch,
-                                          std::optional<std::int64_t> append_time_ms, mutable_bytes head) const = 0;
+                                          std::optional<std::int64_t> append_time_ms,
+                                          mutable_bytes head) const = 0;
 
-  // Calls `visit` for each record in order until it returns false. Opens compression, within the named limits.
-  [[nodiscard]] virtual result<void> for_each(bytes payload, const std::function<bool(const record_view&)>& visit) const = 0;
+  // Calls `visit` for each record in order until it returns false. Opens compression, within the named
+  // limits.
+  [[nodiscard]] virtual result<void> for_each(bytes payload,
+                                              const std::function<bool(const record_view&)>& visit) const = 0;
 
   // The first record with timestamp >= `from_ms`; nullopt when the entry has none.
-  [[nodiscard]] virtual result<std::optional<found_record>> find_time(bytes payload, std::int64_t from_ms) const = 0;
+  [[nodiscard]] virtual result<std::optional<found_record>> find_time(bytes payload,
+                                                                      std::int64_t from_ms) const = 0;
 
-  // The entry with only the records for which `keep` is true; offsets, first and last sequence stay as they were. When
-  // nothing is left the entry may be empty (it still covers its offsets), and `out` says so with records_left = 0.
+  // The entry with only the records for which `keep` is true; offsets, first and last sequence stay as they
+  // were. When nothing is left the entry may be empty (it still covers its offsets), and `out` says so with
+  // records_left = 0.
   struct filtered {
     byte_vector payload;
     std::uint32_t records_left = 0;
     std::int64_t max_timestamp_ms = -1;
   };
-  [[nodiscard]] virtual result<filtered> filter(bytes payload, const std::function<bool(const record_view&)>& keep) const = 0;
+  [[nodiscard]] virtual result<filtered> filter(
+      bytes payload, const std::function<bool(const record_view&)>& keep) const = 0;
 
   // Facts in the entry's own head; cheap (no decompression).
   [[nodiscard]] virtual result<producer_facts> producer(bytes payload) const = 0;

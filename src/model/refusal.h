@@ -13,7 +13,7 @@ enum class refusal : std::uint8_t {
   denied_topic,
   denied_group,
   timed_out,
-  busy,            // memory or outstanding work at its limit: try again
+  busy,  // memory or outstanding work at its limit: try again
   unsupported,
   internal,
   // topics and partitions
@@ -36,13 +36,13 @@ enum class refusal : std::uint8_t {
   // data
   corrupt_message,
   message_too_large,
-  batch_too_large,        // the whole request part is larger than a segment
+  batch_too_large,  // the whole request part is larger than a segment
   invalid_record,
   invalid_timestamp,
   invalid_acks,
   unsupported_compression,
   offset_out_of_range,
-  storage_failed,         // the shard is fenced or the stored bytes are damaged
+  storage_failed,  // the shard is fenced or the stored bytes are damaged
   disk_full,
   // producers
   out_of_order_sequence,
@@ -54,7 +54,7 @@ enum class refusal : std::uint8_t {
   group_not_found,
   group_not_empty,
   group_full,
-  group_subscribed,       // offsets of a topic that the group reads cannot be deleted
+  group_subscribed,  // offsets of a topic that the group reads cannot be deleted
   illegal_generation,
   unknown_member,
   member_id_required,

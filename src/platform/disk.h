@@ -1,10 +1,11 @@
-// The disk seam: the only door to files. Real: platform/posix (io_uring, or threads with fdatasync). Simulated:
-// platform/sim (keeps any subset of unsynced blocks at a crash, tears, fails, fills, slows and reorders by seed).
+// The disk seam: the only door to files. Real: platform/posix (io_uring, or threads with fdatasync).
+// Simulated: platform/sim (keeps any subset of unsynced blocks at a crash, tears, fails, fills, slows and
+// reorders by seed).
 //
-// Owner thread: one reactor per disk object; completions run on that reactor, never inside the call that started them,
-// and may come in any order. Durability words, used everywhere: *written* = visible to readers of this machine;
-// *durable* = survives power loss. A file's bytes are durable after sync() or a durable write completed; its name is
-// durable after sync_folder() of its folder completed.
+// Owner thread: one reactor per disk object; completions run on that reactor, never inside the call that
+// started them, and may come in any order. Durability words, used everywhere: *written* = visible to readers
+// of this machine; *durable* = survives power loss. A file's bytes are durable after sync() or a durable
+// write completed; its name is durable after sync_folder() of its folder completed.
 #pragma once
 
 #include <cstdint>
@@ -18,17 +19,18 @@
 
 namespace weir::platform {
 
-using io_done = std::function<void(result<std::size_t>)>;  // bytes moved, or why not (errc::no_space, errc::io, ...)
+using io_done =
+    std::function<void(result<std::size_t>)>;  // bytes moved, or why not (errc::no_space, errc::io, ...)
 using op_done = std::function<void(result<void>)>;
 
 // Alignment of position, length and memory for files opened with durable_writes.
 inline constexpr std::size_t disk_block_bytes = 4096;
 
 struct open_options {
-  bool create = false;     // make it when missing; with `exclusive` it must be missing
+  bool create = false;  // make it when missing; with `exclusive` it must be missing
   bool exclusive = false;
-  // Every write completes only when its bytes are durable: O_DIRECT|DSYNC where the file system takes it, else buffered
-  // and fdatasync. Writes must be aligned to disk_block_bytes; up to 4 may be in flight.
+  // Every write completes only when its bytes are durable: O_DIRECT|DSYNC where the file system takes it,
+  // else buffered and fdatasync. Writes must be aligned to disk_block_bytes; up to 4 may be in flight.
   bool durable_writes = false;
 };
 
@@ -40,7 +42,8 @@ class file {
   // Closes. Outstanding operations must have completed.
   virtual ~file() = default;
 
-  // Writes all of `parts`, in order, at `pos`. The memory must live until completion. A short write is a fault.
+  // Writes all of `parts`, in order, at `pos`. The memory must live until completion. A short write is a
+  // fault.
   virtual void write(std::uint64_t pos, std::vector<bytes> parts, io_done done) = 0;
   // Reads up to into.size() bytes at `pos`; fewer only at the end of the file.
   virtual void read(std::uint64_t pos, mutable_bytes into, io_done done) = 0;
@@ -75,12 +78,14 @@ class disk {
   disk& operator=(const disk&) = delete;
   virtual ~disk() = default;
 
-  // Short metadata calls, allowed at run time on the reactor: they touch no data blocks. Paths are relative to the
-  // data folder that the disk was made for, with '/' between parts.
+  // Short metadata calls, allowed at run time on the reactor: they touch no data blocks. Paths are relative
+  // to the data folder that the disk was made for, with '/' between parts.
   [[nodiscard]] virtual result<std::shared_ptr<file>> open(const std::string& path, open_options options) = 0;
   [[nodiscard]] virtual result<void> make_folder(const std::string& path) = 0;  // fine when it exists
-  [[nodiscard]] virtual result<std::vector<folder_entry>> list(const std::string& path) = 0;  // sorted by name
-  [[nodiscard]] virtual result<void> rename(const std::string& from, const std::string& to) = 0;  // replaces `to`
+  [[nodiscard]] virtual result<std::vector<folder_entry>> list(
+      const std::string& path) = 0;  // sorted by name
+  [[nodiscard]] virtual result<void> rename(const std::string& from,
+                                            const std::string& to) = 0;  // replaces `to`
   [[nodiscard]] virtual result<space_info> space() = 0;
 
   // Slow metadata calls.

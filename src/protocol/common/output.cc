@@ -19,6 +19,13 @@ void output::gather(std::vector<bytes>& views) const {
   if (done < all.size()) views.push_back(all.subspan(done));
 }
 
+void output::append_all(output& other) {
+  for (const shared_piece& s : other.shared_) shared_.push_back({inline_.size() + s.at, s.piece});
+  shared_size_ += other.shared_size_;
+  append(other.inline_);
+  other.clear();
+}
+
 void output::clear() {
   inline_.clear();
   shared_.clear();

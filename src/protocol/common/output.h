@@ -29,6 +29,9 @@ class output {
   // Overwrites 4 bytes of the inline part that were appended when tail().size() was `at` (frame lengths).
   void patch_be32(std::size_t at, std::uint32_t value) { store_be(inline_.data() + at, value); }
 
+  // Appends what another output holds, and empties it.
+  void append_all(output& other);
+
   // All pieces in order as views. Valid until the next append, share or clear.
   void gather(std::vector<bytes>& views) const;
   void clear();

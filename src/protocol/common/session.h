@@ -1,10 +1,11 @@
-// A session: one client connection's state machine. Bytes and time in, output out; no socket, no clock, no thread.
+// A session: one client connection's state machine. Bytes and time in, output out; no socket, no clock, no
+// thread.
 //
-// server/ owns the socket and drives the session; a simulator or a test may drive it just as well. Owner thread: the
-// connection's reactor; no call here is made from inside another call on the same session.
+// server/ owns the socket and drives the session; a simulator or a test may drive it just as well. Owner
+// thread: the connection's reactor; no call here is made from inside another call on the same session.
 //
-// Life: factory -> (on_bytes* on_turn | on_wake | on_writable)* -> on_closed -> destroyed. After each of the middle calls
-// the shell takes what is in out() and sends it with one gathered write.
+// Life: factory -> (on_bytes* on_turn | on_wake | on_writable)* -> on_closed -> destroyed. After each of the
+// middle calls the shell takes what is in out() and sends it with one gathered write.
 #pragma once
 
 #include <cstddef>
@@ -33,8 +34,9 @@ class session_host {
   session_host& operator=(const session_host&) = delete;
   virtual ~session_host() = default;
 
-  // Output, wants_read() or wants_close() changed outside of a call from the shell (an answer became durable). Cheap, may
-  // be called often: the shell calls on_wake() and sends once, at the end of the reactor's turn. Owner thread only.
+  // Output, wants_read() or wants_close() changed outside of a call from the shell (an answer became
+  // durable). Cheap, may be called often: the shell calls on_wake() and sends once, at the end of the
+  // reactor's turn. Owner thread only.
   virtual void wake() = 0;
 
   // The accepted socket's own address (what the client dialled, unless there is a proxy) and the client's.
@@ -42,8 +44,9 @@ class session_host {
   [[nodiscard]] virtual const endpoint& peer() const = 0;
   // Unique among the connections of this process; for logs and for naming members.
   [[nodiscard]] virtual std::uint64_t connection_id() const = 0;
-  // Bytes taken from out() that the socket has not accepted yet. A session that can wait (a fetch) should hold back its
-  // next large answer while this is above output_high_bytes; on_writable() comes when it fell below output_low_bytes.
+  // Bytes taken from out() that the socket has not accepted yet. A session that can wait (a fetch) should
+  // hold back its next large answer while this is above output_high_bytes; on_writable() comes when it fell
+  // below output_low_bytes.
   [[nodiscard]] virtual std::size_t unsent() const = 0;
 };
 
@@ -57,8 +60,9 @@ class session {
   session& operator=(const session&) = delete;
   virtual ~session() = default;
 
-  // Everything that has arrived and was not consumed yet. Returns how much was consumed; the rest (an unfinished frame) is
-  // presented again, at its start, when more has come. `in` lives until the call returns.
+  // Everything that has arrived and was not consumed yet. Returns how much was consumed; the rest (an
+  // unfinished frame) is presented again, at its start, when more has come. `in` lives until the call
+  // returns.
   virtual std::size_t on_bytes(bytes in, mono_ns now) = 0;
   // After a batch of input: the place for work that is better done once per batch.
   virtual void on_turn(mono_ns /*now*/) {}
@@ -73,17 +77,20 @@ class session {
   [[nodiscard]] virtual bool wants_close() const = 0;
   // Why, for the log line of the close; empty for a normal end. Never payload, never credentials.
   [[nodiscard]] virtual std::string close_reason() const { return {}; }
-  // False: pause reading (too many requests in the works, a full tail ring). wake() when it turns true again.
+  // False: pause reading (too many requests in the works, a full tail ring). wake() when it turns true again:
+  // the shell then presents the bytes that were not consumed once more, even if nothing new has arrived.
   [[nodiscard]] virtual bool wants_read() const { return true; }
-  // Total bytes, from the first unconsumed one, that the frame which is arriving will need; 0 when unknown or none. The
-  // session has checked it against its limits: the shell grows its buffer to it at most as bytes arrive.
+  // Total bytes, from the first unconsumed one, that the frame which is arriving will need; 0 when unknown or
+  // none. The session has checked it against its limits: the shell grows its buffer to it at most as bytes
+  // arrive.
   [[nodiscard]] virtual std::size_t needed() const { return 0; }
   // False while it is normal that nothing arrives for long (a long poll in the works): no idle timeout then.
   [[nodiscard]] virtual bool idle() const { return true; }
   // For `weir status`: client software, principal. Short, no secrets.
   [[nodiscard]] virtual std::string describe() const { return {}; }
 
-  // The shell empties it by swapping: between two calls the object's contents may be gone, never its identity.
+  // The shell empties it by swapping: between two calls the object's contents may be gone, never its
+  // identity.
   [[nodiscard]] output& out() { return out_; }
 
  private:

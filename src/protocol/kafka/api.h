@@ -42,7 +42,8 @@ void list_groups(session& s, const inbound& q);
 void delete_groups(session& s, const inbound& q);
 void offset_delete(session& s, const inbound& q);
 
-// What a handler remembers of a request until its answer: topics with their partitions, in the request's order.
+// What a handler remembers of a request until its answer: topics with their partitions, in the request's
+// order.
 struct asked_topic {
   std::string name;
   uuid id{};
@@ -50,6 +51,6 @@ struct asked_topic {
 };
 
 // A topic of a request as the core wants it.
-[[nodiscard]] inline model::topic_ref ref_of(std::string_view name, const uuid& id) { return {name, to_model(id)}; }
+[[nodiscard]] inline model::topic_ref ref_of(std::string_view name, const uuid& id) { return {name, id}; }
 
 }  // namespace weir::kafka::api

@@ -8,9 +8,12 @@ namespace {
 // DescribeConfigs' numbers for where a value comes from and what type it has (KIP-226, KIP-569).
 std::int8_t source_number(model::config_entry::source s) {
   switch (s) {
-    case model::config_entry::source::topic_override: return 1;
-    case model::config_entry::source::broker_file: return 4;
-    case model::config_entry::source::default_value: return 5;
+    case model::config_entry::source::topic_override:
+      return 1;
+    case model::config_entry::source::broker_file:
+      return 4;
+    case model::config_entry::source::default_value:
+      return 5;
   }
   return 0;
 }
@@ -18,15 +21,24 @@ std::int8_t source_number(model::config_entry::source s) {
 std::int8_t type_number(model::config_entry::type t) {
   using type = model::config_entry::type;
   switch (t) {
-    case type::boolean: return 1;
-    case type::text: return 2;
-    case type::int32: return 3;
-    case type::int16: return 4;
-    case type::int64: return 5;
-    case type::real: return 6;
-    case type::list: return 7;
-    case type::klass: return 8;
-    case type::password: return 9;
+    case type::boolean:
+      return 1;
+    case type::text:
+      return 2;
+    case type::int32:
+      return 3;
+    case type::int16:
+      return 4;
+    case type::int64:
+      return 5;
+    case type::real:
+      return 6;
+    case type::list:
+      return 7;
+    case type::klass:
+      return 8;
+    case type::password:
+      return 9;
   }
   return 0;
 }
@@ -75,7 +87,7 @@ void create_topics(session& s, const inbound& q) {
     for (const auto& t : done.topics) {
       auto& item = out.topics.emplace_back();
       item.name = t.name;
-      item.topic_id = to_wire(t.id);
+      item.topic_id = t.id;
       item.error_code = to_error(t.error);
       item.error_message = optional_text(t.detail);
       item.num_partitions = t.partitions;
@@ -100,7 +112,7 @@ void delete_topics(session& s, const inbound& q) {
     for (const auto& t : done.topics) {
       auto& item = out.responses.emplace_back();
       item.name = of.version >= 6 ? optional_text(t.name) : std::optional<std::string_view>(t.name);
-      item.topic_id = to_wire(t.id);
+      item.topic_id = t.id;
       item.error_code = to_error(t.error);
       item.error_message = optional_text(t.detail);
     }
@@ -124,7 +136,8 @@ void create_partitions(session& s, const inbound& q) {
   s.ask(q, std::move(c), [](session& to, const inbound& of, model::event&& e) {
     const auto& done = std::get<model::topics_grown>(e);
     create_partitions_response out;
-    for (const auto& t : done.topics) out.results.push_back({t.name, to_error(t.error), optional_text(t.detail)});
+    for (const auto& t : done.topics)
+      out.results.push_back({t.name, to_error(t.error), optional_text(t.detail)});
     to.answer(of, out);
   });
 }
@@ -158,7 +171,8 @@ void answer_configs(session& s, const inbound& q, const model::configs_described
       c.config_type = type_number(k.kind);
       if (documentation) c.documentation = k.documentation;
       if (!synonyms) continue;
-      for (const auto& one : k.synonyms) c.synonyms.push_back({one.name, view_of(one.value), source_number(one.from)});
+      for (const auto& one : k.synonyms)
+        c.synonyms.push_back({one.name, view_of(one.value), source_number(one.from)});
     }
     add_foreign();
   }
@@ -183,8 +197,8 @@ void describe_configs(session& s, const inbound& q) {
     c.items.push_back({*kind, one.resource_name, one.configuration_keys});
   }
   s.ask(q, std::move(c),
-        [foreign = std::move(foreign), synonyms = r->include_synonyms, documentation = r->include_documentation](
-            session& to, const inbound& of, model::event&& e) {
+        [foreign = std::move(foreign), synonyms = r->include_synonyms,
+         documentation = r->include_documentation](session& to, const inbound& of, model::event&& e) {
           answer_configs(to, of, std::get<model::configs_described>(e), foreign, synonyms, documentation);
         });
 }
@@ -192,7 +206,7 @@ void describe_configs(session& s, const inbound& q) {
 namespace {
 
 // AlterConfigs and IncrementalAlterConfigs differ in how a change is written, not in how it is answered.
-template <class Response, class Request, class ChangeOf>
+template<class Response, class Request, class ChangeOf>
 void alter(session& s, const inbound& q, const Request& r, bool replace_all, ChangeOf&& change_of) {
   model::alter_configs c;
   c.validate_only = r.validate_only;
@@ -218,8 +232,9 @@ void alter(session& s, const inbound& q, const Request& r, bool replace_all, Cha
       out.responses.push_back({to_error(item.error), optional_text(item.detail), type, item.name});
     }
     for (const auto& f : foreign)
-      out.responses.insert(out.responses.begin() + static_cast<std::ptrdiff_t>(std::min(f.at, out.responses.size())),
-                           {error_code::invalid_request, foreign_text, f.type, f.name});
+      out.responses.insert(
+          out.responses.begin() + static_cast<std::ptrdiff_t>(std::min(f.at, out.responses.size())),
+          {error_code::invalid_request, foreign_text, f.type, f.name});
     to.answer(of, out);
   });
 }
@@ -240,10 +255,13 @@ void incremental_alter_configs(session& s, const inbound& q) {
   for (const auto& one : r->resources)
     for (const auto& k : one.configs)
       if (k.config_operation < 0 || k.config_operation > 3)
-        return s.hang_up("configuration operation " + std::to_string(k.config_operation) + " does not exist (0 to 3 do)");
-  alter<incremental_alter_configs_response>(s, q, *r, false, [](const incremental_alter_configs_request::config& k) {
-    return model::alter_configs::change{k.name, static_cast<model::alter_configs::op>(k.config_operation), k.value};
-  });
+        return s.hang_up("configuration operation " + std::to_string(k.config_operation) +
+                         " does not exist (0 to 3 do)");
+  alter<incremental_alter_configs_response>(
+      s, q, *r, false, [](const incremental_alter_configs_request::config& k) {
+        return model::alter_configs::change{k.name, static_cast<model::alter_configs::op>(k.config_operation),
+                                            k.value};
+      });
 }
 
 }  // namespace weir::kafka::api

@@ -1,4 +1,5 @@
-// Who is there and what it speaks: ApiVersions, Metadata, FindCoordinator, DescribeCluster, DescribeTopicPartitions.
+// Who is there and what it speaks: ApiVersions, Metadata, FindCoordinator, DescribeCluster,
+// DescribeTopicPartitions.
 #include <algorithm>
 
 #include "protocol/kafka/api.h"
@@ -8,9 +9,9 @@
 namespace weir::kafka::api {
 namespace {
 
-// Bit n stands for the operation with code n. Whoever sees a resource at all may do everything with it: there are no
-// finer rules yet, and the one allow() of the core has already been asked.
-constexpr std::int32_t topic_operations = 0b1101'1111'1000;      // read .. describe, describe and alter configs
+// Bit n stands for the operation with code n. Whoever sees a resource at all may do everything with it: there
+// are no finer rules yet, and the one allow() of the core has already been asked.
+constexpr std::int32_t topic_operations = 0b1101'1111'1000;  // read .. describe, describe and alter configs
 constexpr std::int32_t cluster_operations = 0b1'1111'1010'0000;  // create, alter .. idempotent write
 
 bool is_name_character(char c, bool inner) {
@@ -30,13 +31,15 @@ void api_versions(session& s, const inbound& q) {
   const auto r = s.read<api_versions_request>(q);
   if (!r) return;
   api_versions_response out;
-  if (q.version >= 3 && !(is_software_text(r->client_software_name) && is_software_text(r->client_software_version))) {
+  if (q.version >= 3 &&
+      !(is_software_text(r->client_software_name) && is_software_text(r->client_software_version))) {
     out.error_code = error_code::invalid_request;
     return s.answer(q, out);
   }
   if (q.version >= 3) s.set_software(r->client_software_name, r->client_software_version);
   for (const api_info& a : api_table)
-    if (handler_of(a.key) != nullptr) out.api_keys.push_back({static_cast<std::int16_t>(a.key), a.advertise, a.max});
+    if (handler_of(a.key) != nullptr)
+      out.api_keys.push_back({static_cast<std::int16_t>(a.key), a.advertise, a.max});
   out.finalized_features_epoch = 0;
   s.answer(q, out);
 }
@@ -47,7 +50,7 @@ metadata_response::topic topic_of(const model::topic_description& t, std::int32_
   metadata_response::topic out;
   out.error_code = to_error(t.error);
   out.name = optional_text(t.name);
-  out.topic_id = to_wire(t.id);
+  out.topic_id = t.id;
   out.is_internal = t.internal;
   if (operations && t.error == model::refusal::none) out.topic_authorized_operations = topic_operations;
   out.partitions.reserve(static_cast<std::size_t>(t.partitions));
@@ -62,7 +65,8 @@ metadata_response::topic topic_of(const model::topic_description& t, std::int32_
   return out;
 }
 
-void answer_metadata(session& s, const inbound& q, const model::topics_described& found, bool cluster_ops, bool topic_ops) {
+void answer_metadata(session& s, const inbound& q, const model::topics_described& found, bool cluster_ops,
+                     bool topic_ops) {
   metadata_response out;
   const auto& node = s.node();
   out.brokers.push_back({node.id, s.address().host, s.address().port, optional_text(s.options().rack)});
@@ -84,7 +88,8 @@ void metadata(session& s, const inbound& q) {
   const bool all = !r->topics || (q.version == 0 && r->topics->empty());
   if (!all) {
     auto& wanted = c.topics.emplace();
-    for (const auto& t : *r->topics) wanted.push_back(ref_of(t.name.value_or(std::string_view{}), t.topic_id));
+    for (const auto& t : *r->topics)
+      wanted.push_back(ref_of(t.name.value_or(std::string_view{}), t.topic_id));
   }
   c.auto_create = s.options().auto_create && (q.version < 4 || r->allow_auto_topic_creation);
   const bool cluster_ops = r->include_cluster_authorized_operations;
@@ -101,7 +106,8 @@ void find_coordinator(session& s, const inbound& q) {
   constexpr std::int8_t group_key = 0;
   const bool fine = r->key_type == group_key;
   const error_code error = fine ? error_code::none : error_code::invalid_request;
-  const auto refusal = fine ? std::optional<std::string_view>{} : "only groups have coordinators on this broker";
+  const auto refusal =
+      fine ? std::optional<std::string_view>{} : "only groups have coordinators on this broker";
   find_coordinator_response out;
   const std::int32_t node = fine ? s.node().id : -1;
   const std::string_view host = fine ? std::string_view(s.address().host) : std::string_view{};
@@ -113,7 +119,8 @@ void find_coordinator(session& s, const inbound& q) {
     out.host = host;
     out.port = port;
   } else {
-    for (const std::string_view key : r->coordinator_keys) out.coordinators.push_back({key, node, host, port, error, refusal});
+    for (const std::string_view key : r->coordinator_keys)
+      out.coordinators.push_back({key, node, host, port, error, refusal});
   }
   s.answer(q, out);
 }
@@ -125,26 +132,30 @@ void describe_cluster(session& s, const inbound& q) {
   out.endpoint_type = r->endpoint_type;
   constexpr std::int8_t brokers = 1;
   if (r->endpoint_type != brokers) {
-    out.error_code = r->endpoint_type == 2 ? error_code::mismatched_endpoint_type : error_code::unsupported_endpoint_type;
+    out.error_code =
+        r->endpoint_type == 2 ? error_code::mismatched_endpoint_type : error_code::unsupported_endpoint_type;
     out.error_message = "this listener serves brokers (endpoint type 1)";
     return s.answer(q, out);
   }
   const auto& node = s.node();
   out.cluster_id = node.cluster_id;
   out.controller_id = node.id;
-  out.brokers.push_back({node.id, s.address().host, s.address().port, optional_text(s.options().rack), false});
+  out.brokers.push_back(
+      {node.id, s.address().host, s.address().port, optional_text(s.options().rack), false});
   if (r->include_cluster_authorized_operations) out.cluster_authorized_operations = cluster_operations;
   s.answer(q, out);
 }
 
 namespace {
 
-// KIP-966: topics sorted by name, from the cursor on, at most `limit` partitions; the rest behind the next cursor.
-void answer_partitions(session& s, const inbound& q, model::topics_described& found, const std::string& from_topic,
-                       std::int32_t from_partition, std::int32_t limit) {
+// KIP-966: topics sorted by name, from the cursor on, at most `limit` partitions; the rest behind the next
+// cursor.
+void answer_partitions(session& s, const inbound& q, model::topics_described& found,
+                       const std::string& from_topic, std::int32_t from_partition, std::int32_t limit) {
   describe_topic_partitions_response out;
   const std::int32_t node = s.node().id;
-  std::sort(found.topics.begin(), found.topics.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  std::sort(found.topics.begin(), found.topics.end(),
+            [](const auto& a, const auto& b) { return a.name < b.name; });
   for (const auto& t : found.topics) {
     if (t.name < from_topic) continue;
     if (limit <= 0) {
@@ -154,7 +165,7 @@ void answer_partitions(session& s, const inbound& q, model::topics_described& fo
     auto& topic = out.topics.emplace_back();
     topic.error_code = to_error(t.error);
     topic.name = t.name;
-    topic.topic_id = to_wire(t.id);
+    topic.topic_id = t.id;
     topic.is_internal = t.internal;
     if (t.error == model::refusal::none) topic.topic_authorized_operations = topic_operations;
     const std::int32_t first = t.name == from_topic ? from_partition : 0;
@@ -190,9 +201,10 @@ void describe_topic_partitions(session& s, const inbound& q) {
   std::string from = r->cursor ? std::string(r->cursor->topic_name) : std::string{};
   const std::int32_t first = r->cursor ? std::max(0, r->cursor->partition_index) : 0;
   const std::int32_t limit = std::clamp(r->response_partition_limit, 1, partitions_max);
-  s.ask(q, std::move(c), [from = std::move(from), first, limit](session& to, const inbound& of, model::event&& e) {
-    answer_partitions(to, of, std::get<model::topics_described>(e), from, first, limit);
-  });
+  s.ask(q, std::move(c),
+        [from = std::move(from), first, limit](session& to, const inbound& of, model::event&& e) {
+          answer_partitions(to, of, std::get<model::topics_described>(e), from, first, limit);
+        });
 }
 
 void describe_log_dirs(session& s, const inbound& q) {
@@ -226,7 +238,8 @@ void describe_log_dirs(session& s, const inbound& q) {
 
 namespace {
 
-// The answers to questions about replicas, which a single node has one of: every partition that exists is led here.
+// The answers to questions about replicas, which a single node has one of: every partition that exists is led
+// here.
 using partition_verdict = std::function<void(session&, const inbound&, const std::vector<asked_topic>&,
                                              const std::vector<std::vector<error_code>>&)>;
 
@@ -236,20 +249,22 @@ void with_partitions(session& s, const inbound& q, std::vector<asked_topic> topi
   auto& wanted = c.topics.emplace();
   for (const auto& t : topics) wanted.push_back({t.name, {}});
   auto kept = std::make_shared<std::vector<asked_topic>>(std::move(topics));
-  s.ask(q, std::move(c), [kept, when_there, then = std::move(then)](session& to, const inbound& of, model::event&& e) {
-    const auto& found = std::get<model::topics_described>(e);
-    std::vector<std::vector<error_code>> errors;
-    for (std::size_t i = 0; i < kept->size(); ++i) {
-      auto& row = errors.emplace_back();
-      const auto& t = found.topics[i];
-      for (const std::int32_t p : (*kept)[i].partitions) {
-        const bool there = t.error == model::refusal::none && p >= 0 && p < t.partitions;
-        row.push_back(there ? when_there
-                            : t.error == model::refusal::none ? error_code::unknown_topic_or_partition : to_error(t.error));
-      }
-    }
-    then(to, of, *kept, errors);
-  });
+  s.ask(q, std::move(c),
+        [kept, when_there, then = std::move(then)](session& to, const inbound& of, model::event&& e) {
+          const auto& found = std::get<model::topics_described>(e);
+          std::vector<std::vector<error_code>> errors;
+          for (std::size_t i = 0; i < kept->size(); ++i) {
+            auto& row = errors.emplace_back();
+            const auto& t = found.topics[i];
+            for (const std::int32_t p : (*kept)[i].partitions) {
+              const bool there = t.error == model::refusal::none && p >= 0 && p < t.partitions;
+              row.push_back(there                             ? when_there
+                            : t.error == model::refusal::none ? error_code::unknown_topic_or_partition
+                                                              : to_error(t.error));
+            }
+          }
+          then(to, of, *kept, errors);
+        });
 }
 
 }  // namespace
@@ -291,22 +306,23 @@ void alter_partition_reassignments(session& s, const inbound& q) {
     }
   }
   const bool allow_change = r->allow_replication_factor_change;
-  with_partitions(s, q, std::move(topics), error_code::none,
-                  [fine, allow_change](session& to, const inbound& of, const auto& asked, const auto& errors) {
-                    alter_partition_reassignments_response out;
-                    out.allow_replication_factor_change = allow_change;
-                    std::size_t next = 0;
-                    for (std::size_t i = 0; i < asked.size(); ++i) {
-                      auto& t = out.topics.emplace_back();
-                      t.name = asked[i].name;
-                      for (std::size_t k = 0; k < asked[i].partitions.size(); ++k) {
-                        const error_code mine = (*fine)[next++];
-                        const error_code e = errors[i][k] == error_code::none ? mine : errors[i][k];
-                        t.partitions.push_back({asked[i].partitions[k], e, std::nullopt});
-                      }
-                    }
-                    to.answer(of, out);
-                  });
+  with_partitions(
+      s, q, std::move(topics), error_code::none,
+      [fine, allow_change](session& to, const inbound& of, const auto& asked, const auto& errors) {
+        alter_partition_reassignments_response out;
+        out.allow_replication_factor_change = allow_change;
+        std::size_t next = 0;
+        for (std::size_t i = 0; i < asked.size(); ++i) {
+          auto& t = out.topics.emplace_back();
+          t.name = asked[i].name;
+          for (std::size_t k = 0; k < asked[i].partitions.size(); ++k) {
+            const error_code mine = (*fine)[next++];
+            const error_code e = errors[i][k] == error_code::none ? mine : errors[i][k];
+            t.partitions.push_back({asked[i].partitions[k], e, std::nullopt});
+          }
+        }
+        to.answer(of, out);
+      });
 }
 
 void list_partition_reassignments(session& s, const inbound& q) {

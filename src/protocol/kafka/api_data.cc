@@ -10,10 +10,14 @@ constexpr std::int16_t record_errors_since = 8;  // Produce
 
 std::optional<model::produce::acks> acks_of(std::int16_t acks) {
   switch (acks) {
-    case -1: return model::produce::acks::all;
-    case 0: return model::produce::acks::none;
-    case 1: return model::produce::acks::leader;
-    default: return std::nullopt;
+    case -1:
+      return model::produce::acks::all;
+    case 0:
+      return model::produce::acks::none;
+    case 1:
+      return model::produce::acks::leader;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -40,7 +44,8 @@ produce_response::partition to_wire(const model::produced::item& item, std::int3
   return p;
 }
 
-void answer_produce(session& s, const inbound& q, const std::vector<asked_topic>& topics, const model::produced& done) {
+void answer_produce(session& s, const inbound& q, const std::vector<asked_topic>& topics,
+                    const model::produced& done) {
   produce_response r;
   r.topics.reserve(topics.size());
   std::size_t next = 0;
@@ -49,7 +54,8 @@ void answer_produce(session& s, const inbound& q, const std::vector<asked_topic>
     out.name = t.name;
     out.topic_id = t.id;
     out.partitions.reserve(t.partitions.size());
-    for (const std::int32_t index : t.partitions) out.partitions.push_back(to_wire(done.items[next++], index));
+    for (const std::int32_t index : t.partitions)
+      out.partitions.push_back(to_wire(done.items[next++], index));
   }
   s.answer(q, r);
 }
@@ -78,7 +84,8 @@ void produce(session& s, const inbound& q) {
   c.items.reserve(count);
   for (const auto& t : r->topics)
     for (const auto& p : t.partitions)
-      c.items.push_back({ref_of(t.name, t.topic_id), p.index, model::format_tag::kafka_batch_v2, p.records.data});
+      c.items.push_back(
+          {ref_of(t.name, t.topic_id), p.index, model::format_tag::kafka_batch_v2, p.records.data});
   if (*acks == model::produce::acks::none) return s.tell(q, std::move(c));
   s.ask(q, std::move(c), [topics = remember(*r)](session& to, const inbound& of, model::event&& e) {
     answer_produce(to, of, topics, std::get<model::produced>(e));
@@ -90,13 +97,20 @@ namespace {
 // Negative timestamps of ListOffsets name places (KIP-79, 734, 405, 1005, 1023); others are times.
 std::pair<model::offset_spec, bool> place_of(std::int64_t timestamp, std::int16_t version) {
   switch (timestamp) {
-    case -1: return {model::offset_spec::latest, true};
-    case -2: return {model::offset_spec::earliest, true};
-    case -3: return {model::offset_spec::max_timestamp, version >= 7};
-    case -4: return {model::offset_spec::earliest_local, version >= 8};
-    case -5: return {model::offset_spec::latest_tiered, version >= 9};
-    case -6: return {model::offset_spec::latest_tiered, version >= 11};
-    default: return {model::offset_spec::at_time, timestamp >= 0};
+    case -1:
+      return {model::offset_spec::latest, true};
+    case -2:
+      return {model::offset_spec::earliest, true};
+    case -3:
+      return {model::offset_spec::max_timestamp, version >= 7};
+    case -4:
+      return {model::offset_spec::earliest_local, version >= 8};
+    case -5:
+      return {model::offset_spec::latest_tiered, version >= 9};
+    case -6:
+      return {model::offset_spec::latest_tiered, version >= 11};
+    default:
+      return {model::offset_spec::at_time, timestamp >= 0};
   }
 }
 
@@ -119,30 +133,32 @@ void list_offsets(session& s, const inbound& q) {
         c.items.push_back({{t.name, {}}, p.index, model::epoch(p.current_leader_epoch), what, p.timestamp});
     }
   }
-  s.ask(q, std::move(c), [topics = std::move(topics), known = std::move(known)](session& to, const inbound& of, model::event&& e) {
-    const auto& done = std::get<model::offsets_listed>(e);
-    list_offsets_response out;
-    std::size_t asked = 0;
-    std::size_t found = 0;
-    for (const asked_topic& t : topics) {
-      auto& topic = out.topics.emplace_back();
-      topic.name = t.name;
-      for (const std::int32_t index : t.partitions) {
-        auto& p = topic.partitions.emplace_back();
-        p.index = index;
-        if (!known[asked++]) {
-          p.error_code = error_code::unsupported_version;
-          continue;
-        }
-        const auto& item = done.items[found++];
-        p.error_code = to_error(item.error);
-        p.offset = item.at.raw();
-        p.timestamp = item.timestamp_ms;
-        p.leader_epoch = item.leader_epoch.raw();
-      }
-    }
-    to.answer(of, out);
-  });
+  s.ask(q, std::move(c),
+        [topics = std::move(topics), known = std::move(known)](session& to, const inbound& of,
+                                                               model::event&& e) {
+          const auto& done = std::get<model::offsets_listed>(e);
+          list_offsets_response out;
+          std::size_t asked = 0;
+          std::size_t found = 0;
+          for (const asked_topic& t : topics) {
+            auto& topic = out.topics.emplace_back();
+            topic.name = t.name;
+            for (const std::int32_t index : t.partitions) {
+              auto& p = topic.partitions.emplace_back();
+              p.index = index;
+              if (!known[asked++]) {
+                p.error_code = error_code::unsupported_version;
+                continue;
+              }
+              const auto& item = done.items[found++];
+              p.error_code = to_error(item.error);
+              p.offset = item.at.raw();
+              p.timestamp = item.timestamp_ms;
+              p.leader_epoch = item.leader_epoch.raw();
+            }
+          }
+          to.answer(of, out);
+        });
 }
 
 void offset_for_leader_epoch(session& s, const inbound& q) {
@@ -154,7 +170,8 @@ void offset_for_leader_epoch(session& s, const inbound& q) {
     asked_topic& a = topics.emplace_back(asked_topic{std::string(t.name), {}, {}});
     for (const auto& p : t.partitions) {
       a.partitions.push_back(p.index);
-      c.items.push_back({{t.name, {}}, p.index, model::epoch(p.current_leader_epoch), model::epoch(p.leader_epoch)});
+      c.items.push_back(
+          {{t.name, {}}, p.index, model::epoch(p.current_leader_epoch), model::epoch(p.leader_epoch)});
     }
   }
   s.ask(q, std::move(c), [topics = std::move(topics)](session& to, const inbound& of, model::event&& e) {

@@ -12,11 +12,12 @@ constexpr std::int16_t ids_since = 13;
 struct asked_fetch {
   std::shared_ptr<fetch_session> session;  // nullptr: sessionless
   bool full = true;
-  std::vector<fetch_target> targets;       // of a sessionless request
+  std::vector<fetch_target> targets;  // of a sessionless request
   [[nodiscard]] std::vector<fetch_target>& all() { return session ? session->targets : targets; }
 };
 
-model::fetch command_of(const fetch_request& r, const std::vector<fetch_target>& targets, std::int32_t bytes_cap) {
+model::fetch command_of(const fetch_request& r, const std::vector<fetch_target>& targets,
+                        std::int32_t bytes_cap) {
   model::fetch c;
   c.wait_ms = r.max_wait_ms;
   c.bytes_min = r.min_bytes;
@@ -24,8 +25,8 @@ model::fetch command_of(const fetch_request& r, const std::vector<fetch_target>&
   c.committed_only = r.isolation_level == 1;
   c.items.reserve(targets.size());
   for (const fetch_target& t : targets)
-    c.items.push_back({ref_of(t.name, t.id), t.partition, model::offset(t.from), model::epoch(t.current_epoch),
-                       model::epoch(t.last_epoch), t.bytes_max});
+    c.items.push_back({ref_of(t.name, t.id), t.partition, model::offset(t.from),
+                       model::epoch(t.current_epoch), model::epoch(t.last_epoch), t.bytes_max});
   return c;
 }
 
@@ -49,7 +50,8 @@ bool is_news(const fetch_target& t, const model::fetched::item& item) {
          item.high_watermark.raw() != t.high_watermark || item.log_start.raw() != t.log_start;
 }
 
-// Partitions that got records go to the end of the session's order, so that the next answer begins with the others.
+// Partitions that got records go to the end of the session's order, so that the next answer begins with the
+// others.
 void rotate(std::vector<fetch_target>& targets, const std::vector<bool>& served) {
   std::vector<fetch_target> last;
   std::size_t kept = 0;

@@ -7,8 +7,8 @@
 namespace weir::kafka {
 namespace {
 
-constexpr std::int32_t final_epoch = -1;    // no session, or: close it
-constexpr std::int32_t initial_epoch = 0;   // open one
+constexpr std::int32_t final_epoch = -1;   // no session, or: close it
+constexpr std::int32_t initial_epoch = 0;  // open one
 
 struct partition_key {
   std::string_view name;
@@ -67,7 +67,8 @@ void fetch_session::update(const fetch_request& q) {
   std::vector<bool> forgotten(targets.size(), false);
   for (const auto& t : q.forgotten_topics)
     for (const std::int32_t p : t.partitions)
-      if (const auto it = index.find({t.name, t.topic_id, p}); it != index.end()) forgotten[it->second] = true;
+      if (const auto it = index.find({t.name, t.topic_id, p}); it != index.end())
+        forgotten[it->second] = true;
   std::size_t kept = 0;
   for (std::size_t i = 0; i < targets.size(); ++i) {
     if (forgotten[i]) continue;
@@ -99,7 +100,8 @@ fetch_sessions::opened fetch_sessions::on_request(const fetch_request& q, bool b
     sessions_.push_back(s);
     return {.session = s};
   }
-  const auto it = std::find_if(sessions_.begin(), sessions_.end(), [&](const auto& s) { return s->id == q.session_id; });
+  const auto it =
+      std::find_if(sessions_.begin(), sessions_.end(), [&](const auto& s) { return s->id == q.session_id; });
   if (it == sessions_.end()) return {.error = error_code::fetch_session_id_not_found};
   const auto s = *it;
   if (s->by_id != by_id) return {.error = error_code::fetch_session_topic_id_error};

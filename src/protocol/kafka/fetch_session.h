@@ -1,9 +1,9 @@
 // Incremental fetch sessions (KIP-227): what a consumer reads, remembered between its fetches.
 //
-// Sessions live with their connection: a client that reconnects gets FETCH_SESSION_ID_NOT_FOUND and starts a new one,
-// which every client must be able to do. Owner thread: the connection's reactor.
-// Invariant: an incremental answer names a partition iff it has records, an error, a diverging epoch, or its high
-// watermark or log start changed since the last answer that named it.
+// Sessions live with their connection: a client that reconnects gets FETCH_SESSION_ID_NOT_FOUND and starts a
+// new one, which every client must be able to do. Owner thread: the connection's reactor. Invariant: an
+// incremental answer names a partition iff it has records, an error, a diverging epoch, or its high watermark
+// or log start changed since the last answer that named it.
 #pragma once
 
 #include <cstdint>
@@ -36,8 +36,8 @@ struct fetch_target {
 
 struct fetch_session {
   std::int32_t id = 0;
-  std::int32_t epoch = 1;       // the epoch that the next request must carry
-  bool by_id = false;           // speaks in topic ids; must not change (error 106)
+  std::int32_t epoch = 1;  // the epoch that the next request must carry
+  bool by_id = false;      // speaks in topic ids; must not change (error 106)
   std::vector<fetch_target> targets;
 
   void update(const fetch_request& q);  // applies the request's topics and forgotten topics

@@ -11,9 +11,6 @@ namespace weir::kafka {
 
 [[nodiscard]] error_code to_error(model::refusal r) noexcept;
 
-[[nodiscard]] inline model::uuid to_model(const uuid& u) { return model::uuid{u.value}; }
-[[nodiscard]] inline uuid to_wire(const model::uuid& u) { return uuid{u.data}; }
-
 // Text for an optional message field: absent when empty.
 [[nodiscard]] inline std::optional<std::string_view> optional_text(std::string_view s) {
   return s.empty() ? std::nullopt : std::optional<std::string_view>(s);

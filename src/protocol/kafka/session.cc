@@ -45,18 +45,21 @@ void session::set_software(std::string_view name, std::string_view version) {
 std::string session::describe() const { return software_; }
 
 bool session::must_stall(api_key key) const {
-  return slots_.size() >= options_.requests_in_works_max || (key == api_key::fetch && fetches_in_works_ != 0) ||
-         (key == api_key::produce && paused_);
+  return slots_.size() >= options_.requests_in_works_max ||
+         (key == api_key::fetch && fetches_in_works_ != 0) || (key == api_key::produce && paused_);
 }
 
-bool session::wants_read() const { return !stalled_ && !hang_up_ && host_.unsent() < protocol::output_high_bytes; }
+bool session::wants_read() const {
+  return !stalled_ && !hang_up_ && host_.unsent() < protocol::output_high_bytes;
+}
 
 std::size_t session::whole_frame(bytes in) {
   needed_ = 0;
   if (in.size() < length_bytes) return 0;
   const auto length = load_be<std::int32_t>(in.data());
   if (length < static_cast<std::int32_t>(header_bytes_min)) {
-    hang_up("a request of " + std::to_string(length) + " bytes is no Kafka request (is this client speaking another protocol?)");
+    hang_up("a request of " + std::to_string(length) +
+            " bytes is no Kafka request (is this client speaking another protocol?)");
     return 0;
   }
   if (static_cast<std::uint32_t>(length) > options_.request_bytes_max) {
@@ -109,11 +112,13 @@ void session::on_frame(bytes frame) {
   flush();
 }
 
-// KIP-511: a client that asks ApiVersions in a version that we do not know gets a version 0 answer with the range that
-// we do know. Everything else that is unknown ends the connection: there is no answer that the client could read.
+// KIP-511: a client that asks ApiVersions in a version that we do not know gets a version 0 answer with the
+// range that we do know. Everything else that is unknown ends the connection: there is no answer that the
+// client could read.
 void session::on_unsupported(const request_header& h, bytes /*frame*/) {
   if (static_cast<api_key>(h.key) != api_key::api_versions) {
-    return hang_up("request key " + std::to_string(h.key) + " version " + std::to_string(h.version) + " is not supported");
+    return hang_up("request key " + std::to_string(h.key) + " version " + std::to_string(h.version) +
+                   " is not supported");
   }
   const inbound q{.key = api_key::api_versions, .version = 0, .correlation_id = h.correlation_id};
   api_versions_response response;
@@ -140,12 +145,35 @@ void session::ask(const inbound& q, model::command&& c, finish done) {
   broker_.submit(id_, model::token(number), std::move(c));
 }
 
+void session::ask_all(const inbound& q, std::vector<model::command>&& commands, finish_all done) {
+  WEIR_ASSERT(!commands.empty());
+  const std::uint64_t number = first_slot_ + slots_.size();
+  slot& s = open_slot(q);
+  s.done_all = std::move(done);
+  s.parts.resize(commands.size());
+  s.parts_missing = commands.size();
+  for (std::size_t i = 0; i < commands.size(); ++i) {
+    const std::uint64_t part = part_bit | next_part_++;
+    parts_.emplace(part, part_of{number, i});
+    broker_.submit(id_, model::token(part), std::move(commands[i]));
+  }
+}
+
+void session::take_part(std::uint64_t part, model::event&& e) {
+  const auto it = parts_.find(part);
+  WEIR_ASSERT(it != parts_.end());
+  slot& s = slots_[it->second.slot - first_slot_];
+  s.parts[it->second.index] = std::move(e);
+  if (--s.parts_missing == 0) s.state = slot_state::arrived;
+  parts_.erase(it);
+}
+
 void session::tell(const inbound& /*q*/, model::command&& c) {
   broker_.submit(id_, model::token(quiet_bit | next_quiet_++), std::move(c));
 }
 
-// Inside a finish the head of the queue is answered: straight into out(). A handler's immediate answer goes there too
-// when nothing waits before it, else it is kept in a slot of its own.
+// Inside a finish the head of the queue is answered: straight into out(). A handler's immediate answer goes
+// there too when nothing waits before it, else it is kept in a slot of its own.
 protocol::output& session::target_for(const inbound& q) {
   if (current_ != nullptr || slots_.empty()) return out();
   slot& s = open_slot(q);
@@ -156,6 +184,8 @@ protocol::output& session::target_for(const inbound& q) {
 void session::on_event(model::token t, model::event&& e) {
   if ((t.raw() & quiet_bit) != 0) {
     hang_up("a produce without acknowledgement failed");
+  } else if ((t.raw() & part_bit) != 0) {
+    take_part(t.raw(), std::move(e));
   } else {
     WEIR_ASSERT(t.raw() >= first_slot_ && t.raw() - first_slot_ < slots_.size());
     slot& s = slots_[t.raw() - first_slot_];
@@ -183,8 +213,10 @@ void session::flush() {
     slot& s = slots_.front();
     if (s.state == slot_state::arrived) {
       current_ = &s;
-      const finish done = std::move(s.done);
-      done(*this, s.request, std::move(s.event));
+      if (s.done_all)
+        s.done_all(*this, s.request, std::move(s.parts));
+      else
+        s.done(*this, s.request, std::move(s.event));
       current_ = nullptr;
     } else {
       out().append_all(s.early);

@@ -1,9 +1,10 @@
 // The Kafka session: frames in, commands to the core, answers out, strictly in the order of the requests.
 //
-// Requests start as they arrive (pipelined produces share a WAL write); an answer that is ready before its turn is kept
-// as the core's event and encoded when its turn comes, so that memory holds each answer once. At most one fetch of a
-// connection is in the works, as in Kafka, which bounds what a pipelining consumer can pin.
-// Owner thread: the connection's reactor. Source: Kafka protocol guide, KIP-35 (versions), KIP-227 (fetch sessions).
+// Requests start as they arrive (pipelined produces share a WAL write); an answer that is ready before its
+// turn is kept as the core's event and encoded when its turn comes, so that memory holds each answer once. At
+// most one fetch of a connection is in the works, as in Kafka, which bounds what a pipelining consumer can
+// pin. Owner thread: the connection's reactor. Source: Kafka protocol guide, KIP-35 (versions), KIP-227
+// (fetch sessions).
 #pragma once
 
 #include <deque>
@@ -12,6 +13,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <vector>
 
 #include "model/broker_port.h"
 #include "protocol/common/session.h"
@@ -41,8 +44,11 @@ struct inbound {
 
 class session;
 
-// Turns the core's event into the answer; called once, when the answer's turn has come, unless the connection closed.
+// Turns the core's event into the answer; called once, when the answer's turn has come, unless the connection
+// closed.
 using finish = std::function<void(session&, const inbound&, model::event&&)>;
+// The same for a request that became several commands; the events are in the order of the commands.
+using finish_all = std::function<void(session&, const inbound&, std::vector<model::event>&&)>;
 
 class session final : public protocol::session, private model::event_sink {
  public:
@@ -61,13 +67,15 @@ class session final : public protocol::session, private model::event_sink {
 
   // --- for the handlers in api_*.cc
 
-  // Sends the command; `done` gets its event. `quiet`: no answer at all unless the core reports a failure, which then
-  // closes the connection (produce with acks 0).
+  // Sends the command; `done` gets its event. `quiet`: no answer at all unless the core reports a failure,
+  // which then closes the connection (produce with acks 0).
   void ask(const inbound& q, model::command&& c, finish done);
   void tell(const inbound& q, model::command&& c);
 
+  void ask_all(const inbound& q, std::vector<model::command>&& commands, finish_all done);
+
   // Answers the request. From a handler: at once or when its turn comes. From a finish: now.
-  template <class R>
+  template<class R>
   void answer(const inbound& q, const R& response) {
     encode_response(response, q.version, q.correlation_id, target_for(q));
   }
@@ -75,11 +83,12 @@ class session final : public protocol::session, private model::event_sink {
   void hang_up(std::string why);
 
   // Decodes the body; a damaged one ends the connection, as Kafka does, and gives nullopt.
-  template <class R>
+  template<class R>
   [[nodiscard]] std::optional<R> read(const inbound& q) {
     auto m = decode<R>(q.body, q.version);
     if (m) return std::move(*m);
-    hang_up(std::string(info_of(q.key).name) + " v" + std::to_string(q.version) + ": " + m.error().describe());
+    hang_up(std::string(info_of(q.key).name) + " v" + std::to_string(q.version) + ": " +
+            m.error().describe());
     return std::nullopt;
   }
 
@@ -100,13 +109,17 @@ class session final : public protocol::session, private model::event_sink {
     slot_state state = slot_state::waiting;
     finish done;
     model::event event;
-    protocol::output early;  // an immediate answer that is not at the head
+    finish_all done_all;              // of ask_all, with
+    std::vector<model::event> parts;  // its events so far and
+    std::size_t parts_missing = 0;    // how many are still to come
+    protocol::output early;           // an immediate answer that is not at the head
   };
 
   void on_event(model::token t, model::event&& e) override;
   void on_pressure(bool paused) override;
 
-  // Bytes of the frame at the start of `in` when it is whole and may start now; 0: not yet; hangs up on bad lengths.
+  // Bytes of the frame at the start of `in` when it is whole and may start now; 0: not yet; hangs up on bad
+  // lengths.
   [[nodiscard]] std::size_t whole_frame(bytes in);
   void on_frame(bytes frame);
   void on_unsupported(const request_header& h, bytes frame);
@@ -115,7 +128,15 @@ class session final : public protocol::session, private model::event_sink {
   slot& open_slot(const inbound& q);
   void flush();
 
+  void take_part(std::uint64_t part, model::event&& e);
+
+  // Tokens: the number of a slot, or with one of these bits something else.
   static constexpr std::uint64_t quiet_bit = std::uint64_t{1} << 63;
+  static constexpr std::uint64_t part_bit = std::uint64_t{1} << 62;
+  struct part_of {
+    std::uint64_t slot = 0;
+    std::size_t index = 0;
+  };
 
   protocol::session_host& host_;
   model::broker_port& broker_;
@@ -125,7 +146,9 @@ class session final : public protocol::session, private model::event_sink {
   std::deque<slot> slots_;
   std::uint64_t first_slot_ = 0;  // number of slots_.front()
   std::uint64_t next_quiet_ = 0;
-  slot* current_ = nullptr;       // the slot whose handler or finish runs
+  std::unordered_map<std::uint64_t, part_of> parts_;  // outstanding commands of ask_all
+  std::uint64_t next_part_ = 0;
+  slot* current_ = nullptr;  // the slot whose handler or finish runs
   std::size_t fetches_in_works_ = 0;
   std::size_t needed_ = 0;
   bool in_input_ = false;
