@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <string>
 
+#include "broker/groups/settings.h"
+
 namespace weir::broker {
 
 // Defaults of topics that do not override them: the broker-level half of the topic configuration table.
@@ -27,18 +29,6 @@ struct log_defaults {
   double min_cleanable_ratio = 0.5;                    // log.cleaner.min.cleanable.ratio
 };
 
-struct group_settings {
-  std::int32_t initial_rebalance_delay_ms = 500;       // group.initial.rebalance.delay.ms
-  std::int32_t min_session_timeout_ms = 6'000;         // group.min.session.timeout.ms
-  std::int32_t max_session_timeout_ms = 30 * 60'000;   // group.max.session.timeout.ms
-  std::size_t max_size = 100'000;                      // group.max.size: members of one group
-  std::int64_t offsets_retention_ms = -1;              // offsets.retention.minutes; -1: offsets never expire
-  std::size_t offset_metadata_bytes = 4096;            // offset.metadata.max.bytes
-  std::size_t groups_max = 100'000;                    // per node
-  std::size_t pending_members_max = 10'000;            // member ids handed out and not joined yet, per reactor
-  std::size_t member_bytes_max = 1U << 20;             // metadata of all protocols of one member
-};
-
 // Memory and outstanding work of one reactor. Past a limit there is one named refusal, `busy` unless said otherwise.
 struct core_limits {
   std::size_t waiting_produce_bytes = 64U << 20;   // produce commands that wait for room in the store
@@ -47,6 +37,8 @@ struct core_limits {
   std::size_t topics = 1'000'000;                  // refused with policy_violation
   std::int32_t partitions_per_topic = 100'000;     // refused with invalid_partitions
   std::size_t partitions = 1'000'000;              // of the node; refused with policy_violation
+  // What goes into one record of the store; below its own limit. A larger entry is refused with message_too_large.
+  std::size_t record_bytes = 24U << 20;
 };
 
 struct settings {
