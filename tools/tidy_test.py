@@ -157,7 +157,12 @@ class Totals(unittest.TestCase):
     def test_counts(self):
         self.assertEqual((1, 1, 1), self.counted(
             '<testsuite><testcase name="a" status="run"/><testcase name="b" status="fail"><failure/></testcase>'
-            '<testcase name="c" status="notrun"><skipped/></testcase></testsuite>'))
+            '<testcase name="c" status="notrun"><skipped message="SKIP_RETURN_CODE=77"/></testcase></testsuite>'))
+
+    def test_what_could_not_run_is_a_failure(self):
+        self.assertEqual((0, 1, 0), self.counted(
+            '<testsuite><testcase name="c" status="notrun"><skipped message="Unable to find executable"/></testcase>'
+            '</testsuite>'))
 
     def test_a_dead_runner_is_a_failure(self):
         self.assertEqual((0, 1, 0), self.counted("<testsuite></testsuite>"))
