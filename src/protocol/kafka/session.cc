@@ -30,8 +30,11 @@ session::session(protocol::session_host& host, model::broker_port& broker, const
 session::~session() { on_closed(); }
 
 void session::on_closed() {
-  if (attached_) broker_.detach(id_);
+  if (!attached_) return;
   attached_ = false;
+  broker_.detach(id_);
+  if (options_.watch != nullptr && asked_metadata_ && !did_work_)
+    options_.watch->on_bootstrap_only(host_.peer().host, address(), last_input_);
 }
 
 const protocol::endpoint& session::address() const {
@@ -75,8 +78,9 @@ std::size_t session::whole_frame(bytes in) {
   return total;
 }
 
-std::size_t session::on_bytes(bytes in, mono_ns /*now*/) {
+std::size_t session::on_bytes(bytes in, mono_ns now) {
   in_input_ = true;
+  last_input_ = now;
   std::size_t used = 0;
   while (!hang_up_) {
     const bytes rest = in.subspan(used);
@@ -106,7 +110,10 @@ void session::on_frame(bytes frame) {
   const handler h = handler_of(q.key);
   if (h == nullptr) return hang_up(std::string(info_of(q.key).name) + " is not served by this broker");
   asked_metadata_ |= q.key == api_key::metadata;
-  did_work_ |= q.key != api_key::metadata && q.key != api_key::api_versions;
+  if (!did_work_ && q.key != api_key::metadata && q.key != api_key::api_versions) {
+    did_work_ = true;
+    if (options_.watch != nullptr) options_.watch->on_work(host_.peer().host);
+  }
   h(*this, q);
   current_ = nullptr;
   flush();

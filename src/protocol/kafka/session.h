@@ -18,6 +18,7 @@
 
 #include "model/broker_port.h"
 #include "protocol/common/session.h"
+#include "protocol/kafka/bootstrap_watch.h"
 #include "protocol/kafka/codec.h"
 #include "protocol/kafka/fetch_session.h"
 
@@ -30,7 +31,8 @@ struct session_options {
   std::string rack;
   std::size_t fetch_sessions_max = 8;  // per connection
   std::int32_t fetch_bytes_max = 55 << 20;
-  bool auto_create = true;  // what Metadata asks for on behalf of its clients (the core decides)
+  bootstrap_watch* watch = nullptr;  // of this reactor; may be absent
+  bool auto_create = true;           // what Metadata asks for on behalf of its clients (the core decides)
 };
 
 // One request as the dispatcher hands it to its handler. Views live until the handler returns.
@@ -98,9 +100,6 @@ class session final : public protocol::session, private model::event_sink {
   [[nodiscard]] const protocol::endpoint& address() const;
   [[nodiscard]] fetch_sessions& fetches() { return fetches_; }
   void set_software(std::string_view name, std::string_view version);
-  // True once the client did more than ask who is there.
-  [[nodiscard]] bool did_work() const { return did_work_; }
-  [[nodiscard]] bool asked_metadata() const { return asked_metadata_; }
 
  private:
   enum class slot_state : std::uint8_t { waiting, arrived, encoded };
@@ -155,8 +154,9 @@ class session final : public protocol::session, private model::event_sink {
   bool stalled_ = false;
   bool paused_ = false;
   bool hang_up_ = false;
-  bool did_work_ = false;
+  bool did_work_ = false;  // more than asking who is there
   bool asked_metadata_ = false;
+  mono_ns last_input_{};
   std::string reason_;
   std::string software_;
   fetch_sessions fetches_;
