@@ -305,7 +305,7 @@ def emit_visit(struct):
         if tagged:
             body.append("  c.tags([&](auto& t) {")
             for f in tagged:
-                c = condition(f.versions.lo, f.versions.hi, m.flexible, m.hi)
+                c = condition(f.versions.lo, f.versions.hi, m.lo, m.hi)
                 default = f.default if f.default is not None else None
                 args = f"{f.tag}, m.{f.name}" + (f", {default}" if default is not None else "")
                 body.append("    " + (f"if ({c}) " if c else "") + f"t.field({args});")

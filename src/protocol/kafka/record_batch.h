@@ -99,7 +99,7 @@ struct batch_rules {
   bool keys_required = false;  // compacted topics
   bool open_records = false;   // walk the records, opening the compression
   std::size_t bytes_max = 0;   // 0: no limit
-  decompression_limits limits;
+  decompression_limits limits = {};
 };
 
 struct batch_check {

@@ -62,7 +62,7 @@ void create_topics_response::topic::visit(C& c, on<C, topic>& m) {
     c.field(m.configs);
   }
   c.tags([&](auto& t) {
-    t.field(0, m.topic_config_error_code);
+    if (v >= 5) t.field(0, m.topic_config_error_code);
   });
 }
 

@@ -144,10 +144,10 @@ void api_versions_response::visit(C& c, on<C, api_versions_response>& m) {
   c.field(m.api_keys);
   if (v >= 1) c.field(m.throttle_time_ms);
   c.tags([&](auto& t) {
-    t.field(0, m.supported_features);
-    t.field(1, m.finalized_features_epoch, -1);
-    t.field(2, m.finalized_features);
-    t.field(3, m.zk_migration_ready);
+    if (v >= 3) t.field(0, m.supported_features);
+    if (v >= 3) t.field(1, m.finalized_features_epoch, -1);
+    if (v >= 3) t.field(2, m.finalized_features);
+    if (v >= 3) t.field(3, m.zk_migration_ready);
   });
 }
 

@@ -147,7 +147,7 @@ void fetch_request::visit(C& c, on<C, fetch_request>& m) {
   if (v >= 7) c.field(m.forgotten_topics);
   if (v >= 11) c.field(m.rack_id);
   c.tags([&](auto& t) {
-    t.field(0, m.cluster_id);
+    if (v >= 12) t.field(0, m.cluster_id);
     if (v >= 15) t.field(1, m.replica_state);
   });
 }
@@ -192,9 +192,9 @@ void fetch_response::partition::visit(C& c, on<C, partition>& m) {
   if (v >= 11) c.field(m.preferred_read_replica);
   c.field(m.records);
   c.tags([&](auto& t) {
-    t.field(0, m.diverging_epoch);
-    t.field(1, m.current_leader);
-    t.field(2, m.snapshot_id);
+    if (v >= 12) t.field(0, m.diverging_epoch);
+    if (v >= 12) t.field(1, m.current_leader);
+    if (v >= 12) t.field(2, m.snapshot_id);
   });
 }
 
