@@ -79,8 +79,8 @@ class topic_directory {
 
   // By name, or by id when the name is empty.
   [[nodiscard]] virtual entry find(const model::caller& who, const model::topic_ref& topic) const = 0;
-  // Whether a topic with this id exists, in any vhost.
-  [[nodiscard]] virtual bool exists(const model::uuid& id) const = 0;
+  // The name of the topic with this id, in any vhost and whoever asks; empty when there is none.
+  [[nodiscard]] virtual std::string_view name(const model::uuid& id) const = 0;
 };
 
 // Names what a caller has parked here; the caller's choice (one per request, or one per session).

@@ -1,0 +1,222 @@
+#include "broker/groups/group_table.h"
+
+#include <algorithm>
+
+#include "broker/groups/coordinator.h"
+#include "broker/groups/records.h"
+
+namespace weir::broker::groups {
+namespace {
+
+constexpr std::uint8_t snapshot_version = 1;
+
+auto place_of(partition_offsets& of, std::int32_t partition) {
+  // Commits mostly name rising partitions, so the end is the likeliest place of a new one.
+  if (of.empty() || of.back().partition < partition) return of.end();
+  return std::ranges::lower_bound(of, partition, {}, &committed_offset::partition);
+}
+
+committed_offset& slot_of(partition_offsets& of, std::int32_t partition) {
+  const auto at = place_of(of, partition);
+  if (at != of.end() && at->partition == partition) return *at;
+  return *of.insert(at, committed_offset{.partition = partition});
+}
+
+// Partition numbers are 31 bits; anything else is not ours.
+bool take_partition(byte_reader& in, std::int32_t& partition) {
+  const std::uint64_t v = in.varint();
+  if (v > INT32_MAX) in.fail();
+  partition = static_cast<std::int32_t>(v);
+  return in.ok();
+}
+
+void put_topic(byte_writer& out, const model::uuid& id, const partition_offsets& of) {
+  put_uuid(out, id);
+  out.varint(of.size());
+  for (const committed_offset& o : of) {
+    out.varint(static_cast<std::uint32_t>(o.partition));
+    out.le(o.at.raw());
+    out.le(o.leader_epoch.raw());
+    out.le(o.commit_ms);
+    out.le(o.expire_ms);
+    out.varint(o.metadata.size());
+    out.raw(as_bytes(o.metadata));
+  }
+}
+
+bool take_topic(byte_reader& in, std::map<model::uuid, partition_offsets>& topics) {
+  constexpr std::size_t entry_bytes_min = 30;
+  partition_offsets& of = topics[take_uuid(in)];
+  const std::uint64_t n = in.varint();
+  if (!in.ok() || n > in.remaining() / entry_bytes_min) return false;
+  of.reserve(n);
+  for (std::uint64_t i = 0; i < n; ++i) {
+    committed_offset o;
+    if (!take_partition(in, o.partition)) return false;
+    if (!of.empty() && of.back().partition >= o.partition) return false;
+    o.at = model::offset{in.le<std::int64_t>()};
+    o.leader_epoch = model::epoch{in.le<std::int32_t>()};
+    o.commit_ms = in.le<std::int64_t>();
+    o.expire_ms = in.le<std::int64_t>();
+    o.metadata = as_text(in.view(in.varint()));
+    of.push_back(std::move(o));
+  }
+  return in.ok();
+}
+
+bool take_group(byte_reader& in, stored_group& g) {
+  if (in.u8() != 0 && !take_generation(in, g.generation.emplace())) return false;
+  const std::uint64_t topics = in.varint();
+  for (std::uint64_t i = 0; i < topics; ++i)
+    if (!take_topic(in, g.offsets)) return false;
+  return in.ok();
+}
+
+}  // namespace
+
+std::string make_key(std::string_view vhost, std::string_view name) {
+  std::string key;
+  key.reserve(vhost.size() + 1 + name.size());
+  key.append(vhost).push_back('\0');
+  return key.append(name);
+}
+std::string_view vhost_of(std::string_view key) { return key.substr(0, key.find('\0')); }
+std::string_view name_of(std::string_view key) { return key.substr(key.find('\0') + 1); }
+
+const committed_offset* stored_group::find(const model::uuid& topic, std::int32_t partition) const {
+  const auto t = offsets.find(topic);
+  if (t == offsets.end()) return nullptr;
+  const auto at = std::ranges::lower_bound(t->second, partition, {}, &committed_offset::partition);
+  return at != t->second.end() && at->partition == partition ? &*at : nullptr;
+}
+
+const stored_group* group_table::find(std::string_view key) const {
+  const auto it = groups_.find(key);
+  return it == groups_.end() ? nullptr : &it->second;
+}
+
+stored_group& group_table::at(model::shard_id shard, std::string_view key) {
+  auto it = groups_.find(key);
+  if (it == groups_.end()) it = groups_.emplace(std::string(key), stored_group{.shard = shard}).first;
+  return it->second;
+}
+
+result<void> group_table::apply(model::shard_id shard, std::uint16_t kind, std::uint8_t version,
+                                bytes state) {
+  if (version != record_version) return fault(errc::unsupported, "group record of an unknown version");
+  byte_reader in(state);
+  bool ok = false;
+  switch (static_cast<group_record>(kind)) {
+    case group_record::metadata:
+      ok = apply_metadata(shard, in);
+      break;
+    case group_record::offsets:
+      ok = apply_offsets(shard, in);
+      break;
+    case group_record::offsets_removed:
+      ok = apply_offsets_removed(in);
+      break;
+    case group_record::group_removed:
+      ok = apply_group_removed(in);
+      break;
+    case group_record::topic_forgotten:
+      ok = apply_topic_forgotten(shard, in);
+      break;
+    default:
+      return fault(errc::unsupported, "group record of an unknown kind");
+  }
+  if (!ok || !in.ok() || !in.at_end()) return fault(errc::corrupt, "group record with a damaged structure");
+  return {};
+}
+
+bool group_table::apply_metadata(model::shard_id shard, byte_reader& in) {
+  const std::string_view key = in.text();
+  stored_generation g;
+  if (!take_generation(in, g)) return false;
+  at(shard, key).generation = std::move(g);
+  return true;
+}
+
+bool group_table::apply_offsets(model::shard_id shard, byte_reader& in) {
+  stored_group& g = at(shard, in.text());
+  const auto commit_ms = in.le<std::int64_t>();
+  const auto expire_ms = in.le<std::int64_t>();
+  while (in.ok() && !in.at_end()) {
+    partition_offsets& of = g.offsets[take_uuid(in)];
+    for (auto left = in.le<std::uint32_t>(); left != 0 && in.ok(); --left) {
+      std::int32_t partition = 0;
+      if (!take_partition(in, partition)) return false;
+      committed_offset& o = slot_of(of, partition);
+      o.at = model::offset{in.le<std::int64_t>()};
+      o.leader_epoch = model::epoch{in.le<std::int32_t>()};
+      o.commit_ms = commit_ms;
+      o.expire_ms = expire_ms;
+      o.metadata = as_text(in.view(in.varint()));
+    }
+  }
+  return in.ok();
+}
+
+bool group_table::apply_offsets_removed(byte_reader& in) {
+  const auto it = groups_.find(in.text());
+  if (it == groups_.end()) return false;
+  while (in.ok() && !in.at_end()) {
+    const model::uuid id = take_uuid(in);
+    const auto topic = it->second.offsets.find(id);
+    if (topic == it->second.offsets.end()) return false;
+    partition_offsets& of = topic->second;
+    for (auto left = in.le<std::uint32_t>(); left != 0 && in.ok(); --left) {
+      std::int32_t partition = 0;
+      if (!take_partition(in, partition)) return false;
+      const auto at = place_of(of, partition);
+      if (at != of.end() && at->partition == partition) of.erase(at);
+    }
+    if (of.empty()) it->second.offsets.erase(topic);
+  }
+  return in.ok();
+}
+
+bool group_table::apply_group_removed(byte_reader& in) {
+  const auto it = groups_.find(in.text());
+  if (it == groups_.end()) return false;
+  groups_.erase(it);
+  return in.ok();
+}
+
+bool group_table::apply_topic_forgotten(model::shard_id shard, byte_reader& in) {
+  const model::uuid id = take_uuid(in);
+  for (auto& [key, group] : groups_)
+    if (group.shard == shard) group.offsets.erase(id);
+  return in.ok();
+}
+
+void group_table::snapshot(model::shard_id shard, byte_vector& out) const {
+  byte_writer w(out);
+  w.u8(snapshot_version);
+  w.varint(static_cast<std::uint64_t>(
+      std::ranges::count_if(groups_, [&](const auto& g) { return g.second.shard == shard; })));
+  for (const auto& [key, group] : groups_) {
+    if (group.shard != shard) continue;
+    w.text(key);
+    w.u8(group.generation ? 1 : 0);
+    if (group.generation) put_generation(w, *group.generation);
+    w.varint(group.offsets.size());
+    for (const auto& [id, of] : group.offsets) put_topic(w, id, of);
+  }
+}
+
+result<void> group_table::restore(model::shard_id shard, bytes snapshot) {
+  byte_reader in(snapshot);
+  if (in.u8() != snapshot_version) return fault(errc::unsupported, "group snapshot of an unknown version");
+  std::erase_if(groups_, [&](const auto& g) { return g.second.shard == shard; });
+  const std::uint64_t n = in.varint();
+  for (std::uint64_t i = 0; i < n && in.ok(); ++i) {
+    stored_group& group = at(shard, in.text());
+    if (group.shard != shard || !take_group(in, group))
+      return fault(errc::corrupt, "group snapshot with a damaged structure");
+  }
+  if (!in.ok() || !in.at_end()) return fault(errc::corrupt, "group snapshot with a damaged structure");
+  return {};
+}
+
+}  // namespace weir::broker::groups
