@@ -102,7 +102,10 @@ class decoder {
   template<structure T>
   void field(std::optional<T>& v) {
     v.reset();
-    if (fixed<std::int8_t>() >= 0 && ok()) field(v.emplace());
+    if (fixed<std::int8_t>() >= 0 && ok()) {
+      v = T{};  // not emplace(): clang 14 finds a nested aggregate with member defaults not constructible
+      field(*v);
+    }
   }
   template<class T>
   void field(std::vector<T>& v) {
