@@ -65,12 +65,13 @@ def start_broker(options, auto_create=True):
         return brokers.Given(options.broker)
     if options.apache:
         return brokers.Apache(properties=[f"auto.create.topics.enable={str(auto_create).lower()}", *APACHE_EXTRA]).start()
-    return brokers.Weir(binary=options.binary, flags=[*options.flag, *([] if auto_create else NO_AUTO_CREATE)]).start()
+    return brokers.Weir(binary=options.binary, flags=[*WEIR_FLAGS, *options.flag, *([] if auto_create else NO_AUTO_CREATE)]).start()
 
 
 # the clients' own test beds have an authorizer that allows everything
-APACHE_EXTRA = ["authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer", "super.users=User:ANONYMOUS",
+APACHE_EXTRA = ["num.partitions=4", "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer", "super.users=User:ANONYMOUS",
                 "allow.everyone.if.no.acl.found=true"]
+WEIR_FLAGS = []
 NO_AUTO_CREATE = ["--kafka.auto_create_topics=false"]
 
 

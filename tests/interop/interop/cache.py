@@ -82,6 +82,8 @@ def jars(name):
         fresh(folder)
         run(["mvn", "-q", "-B", "-f", manifest, f"-Dkafka.version={version}",
              "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies", f"-DoutputDirectory={folder}"])
+        for second_binding in folder.glob("slf4j-reload4j-*.jar"):
+            second_binding.unlink()
         stamp(folder, wanted)
     return folder
 

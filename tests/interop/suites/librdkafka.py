@@ -48,6 +48,17 @@ def excluded(name, patterns=None):
     return None
 
 
+def kafka_home():
+    """Two tests call Kafka's own kafka-topics.sh under KAFKA_PATH; this one runs the Java tool from the registry."""
+    script = cache.CACHE / "kafka-home" / "bin" / "kafka-topics.sh"
+    script.parent.mkdir(parents=True, exist_ok=True)
+    text = f'#!/bin/sh\nexec java -Xmx128m -cp "{cache.jars("kafka4")}/*" org.apache.kafka.tools.TopicCommand "$@"\n'
+    if not script.exists() or script.read_text() != text:
+        script.write_text(text)
+        script.chmod(0o755)
+    return script.parent.parent
+
+
 def run_one(folder, address, name, scenario, subtest=None, quick=True):
     """Runs one test; returns (outcome, seconds, detail)."""
     began = time.time()
@@ -56,7 +67,7 @@ def run_one(folder, address, name, scenario, subtest=None, quick=True):
         conf.write_text(f"bootstrap.servers={address}\ntest.topic.random=true\ntest.timeout.multiplier=1.5\n")
         report = Path(work) / "report.json"
         env = dict(os.environ, TESTS=name, RDKAFKA_TEST_CONF=str(conf), TEST_REPORT=str(report), TEST_KAFKA_VERSION="4.2.0",
-                   LD_LIBRARY_PATH=f"{folder.parent / 'src'}:{folder.parent / 'src-cpp'}", BROKERS=address, TEST_SEED="7")
+                   LD_LIBRARY_PATH=f"{folder.parent / 'src'}:{folder.parent / 'src-cpp'}", BROKERS=address, KAFKA_PATH=str(kafka_home()))
         if subtest:
             env["SUBTESTS"] = subtest
         command = [folder / "test-runner", "-p1", "-r", "-L", "-s", scenario.split(",")[0]] + (["-Q"] if quick else [])
@@ -99,6 +110,7 @@ def judge(name, report, text, code):
 
 def run(context):
     folder = cache.librdkafka_tests()
+    kafka_home()
     version = f"{cache.librdkafka_version()} (in @confluentinc/kafka-javascript {cache.VERSIONS['npm']['@confluentinc/kafka-javascript']})"
     suite = context.suite("librdkafka", "librdkafka's own test runner, all tests that need a broker", version)
     wanted = []
