@@ -58,7 +58,8 @@ void for_each_version(F&& f) {
 struct exact_copy {
   std::unique_ptr<std::byte[]> memory;
   bytes view;
-  explicit exact_copy(bytes b) : memory(new std::byte[b.size()]), view(memory.get(), b.size()) {
+  explicit exact_copy(bytes b)
+      : memory(std::make_unique<std::byte[]>(b.size())), view(memory.get(), b.size()) {
     if (!b.empty()) std::memcpy(memory.get(), b.data(), b.size());
   }
 };
