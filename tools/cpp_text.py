@@ -25,6 +25,7 @@ def blank(text, keep_strings=False):
 
 _CONTAINER = re.compile(r"\b(namespace|class|struct|union|enum|extern)\b")
 _INIT_LIST = re.compile(r"\)[\w\s()]*:(?!:)")
+_LABEL = re.compile(r"^[ \t]*(?:case\b[^;{}?]*|default\s*):[ \t]*$", re.M)
 _NAME = re.compile(r"([~\w:]+|operator\s*\S+?)\s*\(")
 
 
@@ -44,7 +45,8 @@ def _kind(head):
 
 
 def functions(text):
-    """(name, first line, lines) of every function body in `text`."""
+    """(name, first line, lines) of every function body in `text`. Lines that are only a case label do not count: a
+    table written as a switch has one per row."""
     code = re.sub(r"^[ \t]*#(?:[^\n\\]|\\\n|\\.)*", lambda m: re.sub(r"[^\n]", " ", m.group(0)), blank(text),
                   flags=re.M)
     found, head_start, position, depth_of_containers = [], 0, 0, 0
@@ -65,7 +67,7 @@ def functions(text):
                     name = _NAME.search(re.sub(r"^\s*(template\s*<[^{}]*?>\s*(requires\s[^\n]*)?|\[\[\w+\]\])", "",
                                                head))
                     found.append((name.group(1) if name else "?", code.count("\n", 0, first) + 1,
-                                  code.count("\n", first, end) + 1))
+                                  code.count("\n", first, end) + 1 - len(_LABEL.findall(code[first:end]))))
                 if kind != "member":
                     head_start = end + 1
                 position = end

@@ -95,7 +95,8 @@ class Calls(unittest.TestCase):
         for line in ["x& operator=(const x&) = delete;", "x(const x&) = delete;", "// new thing, then delete it",
                      'log("new file; rand()");', "auto r = disk.open(path);", "int brand(int);", "new_size = 3;",
                      "::new (place) thing(1);", "result<int> open(path p);", "s.erase(x); int opened = 1;",
-                     "std::unordered_map<int, session*> m;", "auto f = [](int a) -> asio::awaitable<void> {};"]:
+                     "std::unordered_map<int, session*> m;", "std::unique_ptr<x> p(new x());",
+                     "f = [](void* p) { ::operator delete(p, page); };", "auto f = [](int a) -> asio::awaitable<void> {};"]:
             self.assertEqual(set(), self.broken(line), line)
 
     def test_system_places_may(self):
@@ -123,6 +124,10 @@ class Sizes(unittest.TestCase):
         self.assertEqual(set(), rules_of({"src/base/x.cc": "int a;\n" * 600}))
         self.assertEqual(set(), rules_of({"src/protocol/kafka/gen/x.cc": self.LONG * 20}))
         self.assertEqual({"size"}, rules_of({"src/base/x.cc": "struct s {\n" + self.LONG + "};\n"}))
+
+    def test_labels_do_not_count(self):
+        rows = "".join(f"    case refusal::r{i}:\n      return e::r{i};\n" for i in range(60))
+        self.assertEqual(set(), rules_of({"src/base/x.cc": "e f(r x) {\n  switch (x) {\n" + rows + "  }\n}\n"}))
 
     def test_ratchet_only_shrinks(self):
         files = {"src/base/x.cc": self.LONG}
