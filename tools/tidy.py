@@ -43,7 +43,7 @@ BANNED = [
 ]
 BANNED_EVERYWHERE = [
     ("new", re.compile(r"^(?!.*\bunique_ptr<).*(?<![\w.])new\s+[A-Za-z_:]|(?<![\w.])new\s*\(\s*std::nothrow"), "use make_unique, or hand it to a unique_ptr in the same line"),
-    ("delete", re.compile(r"(?<![=\w.])(?<!operator)\s*\bdelete\b\s*(\[\s*\])?\s*[A-Za-z_(*]"), "an owner deletes"),
+    ("delete", re.compile(r"(?<!operator )(?<![=\w.])\bdelete\b\s*(\[\s*\])?\s*[A-Za-z_(*]"), "an owner deletes"),
     ("pointer-order", re.compile(r"\bstd::(unordered_)?(map|set|multimap|multiset)<\s*(const\s+)?[\w:]+(\s+const)?\s*\*"),
      "the order of addresses is not repeatable: key by an id"),
     ("coroutine-lambda", re.compile(r"\[[^\[\]\s][^\[\]]*\]\s*\([^()]*\)\s*(mutable\s*)?(noexcept\s*)?->\s*"
