@@ -18,6 +18,11 @@ def weir_binary():
     return os.environ.get("WEIR_BIN") or str(ROOT / "build" / "release" / "weir")
 
 
+def plain_environment():
+    """This process's environment without WEIR_*: those of the test would be configuration to the broker."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("WEIR_")}
+
+
 class StartFailed(Exception):
     pass
 
@@ -31,7 +36,7 @@ class Broker:
         self.data_dir = str(data_dir or pathlib.Path(self.own_folder) / "data")
         self.args = [*(["--dev"] if dev else []), "--data-dir", self.data_dir, *(["--listen", listen] if listen else []),
                      *args]
-        self.env = {**os.environ, **(env or {})}
+        self.env = {**plain_environment(), **(env or {})}
         self.preexec = preexec
         self.process = None
         self.log_path = str(pathlib.Path(tempfile.gettempdir()) / f"weir-test-{os.getpid()}-{id(self)}.log")
