@@ -71,7 +71,7 @@ def start_broker(options, auto_create=True):
 # the clients' own test beds have an authorizer that allows everything
 APACHE_EXTRA = ["num.partitions=4", "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer", "super.users=User:ANONYMOUS",
                 "allow.everyone.if.no.acl.found=true"]
-WEIR_FLAGS = []
+WEIR_FLAGS = ["--kafka.num_partitions=4"]
 NO_AUTO_CREATE = ["--kafka.auto_create_topics=false"]
 
 
