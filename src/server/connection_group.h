@@ -1,0 +1,111 @@
+// All client connections of one reactor: their sweep for time limits, their flush at the end of each turn, what they share.
+// This header names Boost.Asio through connection.h only. Owner thread: the reactor, except connection_census.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "platform/posix/reactor.h"
+#include "platform/posix/unique_fd.h"
+#include "protocol/common/session.h"
+#include "server/config.h"
+#include "server/logging.h"
+
+namespace weir::server {
+
+class connection;
+
+// Counts connections over all reactors. Any thread.
+class connection_census {
+ public:
+  connection_census(std::int64_t max, std::int64_t per_address) : max_(max), per_address_(per_address) {}
+  // Empty: let it in. Else why not.
+  [[nodiscard]] std::string enter(const std::string& address);
+  void leave(const std::string& address);
+  [[nodiscard]] std::int64_t now() const { return now_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::int64_t accepted() const { return accepted_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::int64_t refused() const { return refused_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t next_id() { return ids_.fetch_add(1, std::memory_order_relaxed) + 1; }
+
+ private:
+  const std::int64_t max_;
+  const std::int64_t per_address_;
+  std::atomic<std::int64_t> now_{0};
+  std::atomic<std::int64_t> accepted_{0};
+  std::atomic<std::int64_t> refused_{0};
+  std::atomic<std::uint64_t> ids_{0};
+  std::mutex mutex_;
+  std::map<std::string, std::int64_t> by_address_;  // under mutex_, only with a limit per address
+};
+
+// An accepted socket on its way to its reactor.
+struct new_connection {
+  platform::unique_fd fd;
+  protocol::endpoint local;
+  protocol::endpoint peer;
+  std::string protocol;
+};
+
+struct connection_info {
+  std::uint64_t id = 0;
+  std::string protocol;
+  protocol::endpoint peer;
+  std::string what;  // the session's own words
+  std::uint64_t bytes_in = 0;
+  std::uint64_t bytes_out = 0;
+  std::size_t unsent = 0;
+  std::int64_t age_ms = 0;
+};
+
+class connection_group {
+ public:
+  // References outlive the group; the reactor's turn hook is added here.
+  connection_group(platform::reactor& owner, connection_census& census, const connection_limits& limits);
+  ~connection_group();
+  connection_group(const connection_group&) = delete;
+  connection_group& operator=(const connection_group&) = delete;
+
+  void adopt(new_connection&& c, const protocol::session_factory& make);
+  // Sends what can be sent at once and closes everything.
+  void close_all();
+  [[nodiscard]] std::size_t size() const { return all_.size(); }
+  [[nodiscard]] std::vector<connection_info> list(std::size_t max) const;
+
+  // ---- for connection
+  void mark_dirty(connection& c);
+  void remove(connection& c);
+  [[nodiscard]] mutable_bytes scratch() { return {scratch_.get(), scratch_bytes}; }
+  [[nodiscard]] platform::reactor& owner() { return owner_; }
+  [[nodiscard]] const connection_limits& limits() const { return limits_; }
+  [[nodiscard]] mono_ns now() const { return owner_.clock().now(); }
+  [[nodiscard]] const log& logger() const { return log_; }
+
+ private:
+  static constexpr std::size_t scratch_bytes = 256 << 10;
+  static constexpr std::int64_t sweep_ns = 1'000'000'000;
+
+  bool flush_dirty();
+  void sweep();
+  void schedule_sweep();
+
+  platform::reactor& owner_;
+  connection_census& census_;
+  connection_limits limits_;
+  log log_{"server"};
+  std::unique_ptr<std::byte[]> scratch_;  // where idle connections read to: one for all
+  std::unordered_map<std::uint64_t, std::shared_ptr<connection>> all_;
+  std::vector<std::shared_ptr<connection>> dirty_;
+  std::vector<std::shared_ptr<connection>> flushing_;
+  bool sweeping_ = false;
+  // Cleared by the destructor: the reactor's hook and timers may outlive the group.
+  std::shared_ptr<connection_group*> alive_;
+};
+
+}  // namespace weir::server
