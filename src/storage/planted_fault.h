@@ -17,7 +17,7 @@ enum class planted_fault : std::uint8_t {
   ticket_out_of_order,      // a completed write releases its tickets though an earlier one is still under way
   failed_sync_ignored,      // a failed WAL write counts as done
   wal_recycled_early,       // WAL files are reused when a checkpoint starts, not when its manifest edit is durable
-  incarnation_not_bumped,   // a reopened store writes under the incarnation of the store before it
+  block_seq_skipped,        // a reopened store leaves one block number out
   // checkpoint
   folder_sync_skipped,      // new data files are not made durable by name
   data_sync_skipped,        // data files are not synced at all
@@ -46,7 +46,7 @@ enum class planted_fault : std::uint8_t {
 
 inline constexpr std::array<std::string_view, 27> planted_fault_names = {
     "none", "answer_before_sync", "ticket_out_of_order", "failed_sync_ignored", "wal_recycled_early",
-    "incarnation_not_bumped", "folder_sync_skipped", "data_sync_skipped", "manifest_before_data_sync",
+    "block_seq_skipped", "folder_sync_skipped", "data_sync_skipped", "manifest_before_data_sync",
     "manifest_sync_skipped", "snapshot_misses_shard", "covered_lsn_too_high", "covered_lsn_too_low", "trim_forgotten",
     "removed_log_returns", "extent_short", "small_extent_shifted", "unlink_before_manifest", "chunk_released_early",
     "failed_data_sync_ignored", "torn_tail_accepted", "lost_block_taken_as_torn", "offset_reused",

@@ -53,7 +53,7 @@ class store : public model::log_store {
   // store is fenced or the checkpoint failed; the data is still in the WAL then). Call once; destroy after `done`.
   virtual void close(std::function<void(result<void>)> done) = 0;
   [[nodiscard]] virtual const recovery_report& recovered() const = 0;
-  // Every log that exists, in the order of creation. For start-up of the core and for tools.
+  // Every log that exists, by id. For start-up of the core and for tools.
   [[nodiscard]] virtual std::vector<model::log_id> logs() const = 0;
 };
 

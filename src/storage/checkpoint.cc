@@ -1,0 +1,335 @@
+#include "storage/checkpoint.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "storage/flush.h"
+
+namespace weir::storage {
+
+struct checkpointer::run {
+  explicit run(core& c) : data(c) {}
+  std::function<void(result<void>)> done;
+  flush data;
+  manifest_edit edit;
+  bool full = false;
+  std::uint64_t cover_serial = 0;   // chunks before it are covered
+  std::uint64_t wait_for_block = 0;  // must be durable before the edit is written
+  // What was taken at the begin, to be given back on failure.
+  struct taken_log {
+    std::uint32_t slot = 0;
+    model::offset to{};
+  };
+  std::vector<taken_log> logs;
+  std::vector<std::uint64_t> shards;
+  std::vector<model::log_id> removed_logs;
+  std::vector<std::uint32_t> removed_slots;
+  std::vector<std::uint64_t> dead;
+  std::vector<std::uint64_t> changed_files;
+  std::uint64_t appended_bytes = 0;
+  // Progress.
+  std::size_t writing = 0;
+  std::size_t syncing = 0;
+  std::size_t next_sync = 0;
+  bool all_written = false;
+  bool edit_written = false;
+  bool edit_started = false;
+  std::optional<fault> failure;
+};
+
+checkpointer::checkpointer(core& c, manifest_store& manifest, wal& w, wal_files& files)
+    : core_(c), manifest_(manifest), wal_(w), files_(files), alive_(std::make_shared<checkpointer*>(this)) {}
+checkpointer::~checkpointer() = default;
+
+bool checkpointer::needed() const {
+  return !core_.dirty_logs.empty() || !core_.dirty_shards.empty() || !core_.removed_logs.empty() ||
+         !core_.dead_files.empty() || !core_.changed_files.empty();
+}
+
+void checkpointer::start(std::function<void(result<void>)> done) {
+  WEIR_ASSERT(run_ == nullptr);
+  run_ = std::make_unique<run>(core_);
+  run_->done = std::move(done);
+  run_->full = manifest_.needs_full();
+  // Everything appended up to now is covered; later records begin a new block in a new chunk.
+  wal_.leave_chunk();
+  run_->cover_serial = core_.memory.last_serial() + 1;
+  run_->wait_for_block = wal_.last_block_seq();
+  run_->edit.wal.replay_from_seq = wal_.last_block_seq() + 1;
+  collect();
+  if (core_.planted(planted_fault::wal_recycled_early)) files_.recycle(run_->edit.wal.replay_from_seq);
+  if (core_.planted(planted_fault::unlink_before_manifest)) unlink_dead();
+  core_.exec.defer([this, alive = std::weak_ptr(alive_)] {
+    if (!alive.expired()) pump_writes();
+  });
+}
+
+// ---- The begin: one step, no waiting ------------------------------------------------------------------------------------
+
+void checkpointer::collect() {
+  run& r = *run_;
+  r.removed_logs.swap(core_.removed_logs);
+  r.removed_slots.swap(core_.removed_slots);
+  r.dead.swap(core_.dead_files);
+  std::erase_if(r.dead, [&](std::uint64_t id) {
+    const data_file* f = core_.files.find(id);
+    return f == nullptr || f->extents > 0;  // a checkpoint gave it an extent after it had lost its last one
+  });
+  r.changed_files.swap(core_.changed_files);
+  std::swap(r.appended_bytes, core_.appended_bytes);
+  if (!core_.planted(planted_fault::removed_log_returns)) r.edit.removed_logs = r.removed_logs;
+  if (r.full) collect_everything();
+  collect_shards();
+  collect_logs();
+}
+
+void checkpointer::collect_shards() {
+  run& r = *run_;
+  r.shards.swap(core_.dirty_shards);
+  std::vector<std::uint64_t> ids = r.shards;
+  if (r.full) {
+    ids.clear();
+    for (const auto& [id, s] : core_.shards) ids.push_back(id);
+  }
+  std::sort(ids.begin(), ids.end());
+  for (const std::uint64_t id : ids) {
+    shard_state& s = core_.shards.at(id);
+    s.dirty = false;
+    manifest_shard out;
+    out.shard = s.id;
+    out.covered = s.last;
+    if (core_.planted(planted_fault::covered_lsn_too_high)) ++out.covered;
+    if (core_.planted(planted_fault::covered_lsn_too_low)) out.covered = model::lsn(out.covered.raw() - 1);
+    if (!core_.planted(planted_fault::snapshot_misses_shard) || id != ids.front()) {
+      core_.machine.snapshot(s.id, out.snapshot);
+    }
+    r.edit.shards.push_back(std::move(out));
+  }
+}
+
+void checkpointer::collect_logs() {
+  run& r = *run_;
+  std::vector<std::uint32_t> slots;
+  slots.swap(core_.dirty_logs);
+  for (const std::uint32_t slot : slots) {
+    log_state* log = core_.logs.at_slot(slot);
+    if (log == nullptr || !log->dirty || log->removed) continue;
+    log->dirty = false;
+    r.logs.push_back({slot, log->end});
+    if (!r.full) {
+      const bool forget = core_.planted(planted_fault::trim_forgotten);
+      r.edit.logs.push_back({log->id, log->shard, forget ? model::offset{} : log->start, log->end});
+    }
+    log->flushing_max_ts = log->unflushed_max_ts;
+    log->unflushed_max_ts = -1;
+    if (log->flushed_end < log->end) r.data.add(*log, log->flushed_end, log->end, log->unflushed_bytes);
+  }
+}
+
+// A full edit: every log, file and extent that is recorded and still needed.
+void checkpointer::collect_everything() {
+  run& r = *run_;
+  const bool forget = core_.planted(planted_fault::trim_forgotten);
+  core_.logs.each([&](const log_state& log) {
+    r.edit.logs.push_back({log.id, log.shard, forget ? model::offset{} : log.start, log.end});
+    for (const extent& e : log.extents) {
+      r.edit.extents.push_back({log.id, e.file->id, e.position, e.length, e.base, e.end, e.max_timestamp_ms});
+    }
+  });
+  for (const auto& [id, f] : core_.files.all()) {
+    if (f->extents > 0) r.edit.files.push_back({f->id, f->kind, f->sealed, f->log, f->created_ms, f->length});
+  }
+  std::sort(r.edit.files.begin(), r.edit.files.end(),
+            [](const manifest_file& a, const manifest_file& b) { return a.id < b.id; });
+}
+
+// ---- Data files -------------------------------------------------------------------------------------------------------
+
+void checkpointer::pump_writes() {
+  run& r = *run_;
+  while (!r.failure && !r.all_written && r.writing < core_.options.data_writes_in_flight) {
+    auto op = r.data.next();
+    if (!op) {
+      r.failure = op.error();
+      break;
+    }
+    if (!*op) {
+      r.all_written = true;
+      break;
+    }
+    ++r.writing;
+    auto w = std::make_shared<write_op>(std::move(**op));
+    segment_bytes_ += w->size;
+    auto handle = w->handle;
+    handle->write(w->position, w->parts, [this, alive = std::weak_ptr(alive_), w](const result<std::size_t>& moved) {
+      if (!alive.expired()) written(moved, w->size);
+    });
+  }
+  if (r.writing > 0) return;
+  if (r.failure) return fail(*r.failure);
+  if (core_.planted(planted_fault::chunk_released_early)) {
+    core_.memory.cover(r.cover_serial);
+    core_.memory.evict(0, [this](chunk& c) { core_.forget_chunk(c); });
+  }
+  if (core_.planted(planted_fault::manifest_before_data_sync)) return write_manifest();
+  pump_syncs();
+}
+
+void checkpointer::written(const result<std::size_t>& moved, std::size_t expected) {
+  run& r = *run_;
+  --r.writing;
+  if ((!moved || *moved != expected) && !r.failure) {
+    r.failure = moved ? fault(errc::io, "short write of a data file") : moved.error();
+  }
+  pump_writes();
+}
+
+void checkpointer::pump_syncs() {
+  run& r = *run_;
+  const auto& files = r.data.files();
+  if (core_.planted(planted_fault::data_sync_skipped)) r.next_sync = files.size();
+  while (!r.failure && r.next_sync < files.size() && r.syncing < core_.options.data_syncs_in_flight) {
+    const auto handle = files[r.next_sync++].handle;
+    ++r.syncing;
+    handle->sync([this, alive = std::weak_ptr(alive_), handle](const result<void>& outcome) {
+      if (alive.expired()) return;
+      --run_->syncing;
+      if (!outcome && !run_->failure && !core_.planted(planted_fault::failed_data_sync_ignored)) {
+        run_->failure = outcome.error();
+      }
+      pump_syncs();
+    });
+  }
+  if (r.syncing > 0) return;
+  if (r.failure) return fail(*r.failure);
+  sync_folder();
+}
+
+void checkpointer::sync_folder() {
+  run& r = *run_;
+  const bool created = std::any_of(r.data.files().begin(), r.data.files().end(), [](const auto& f) { return f.created; });
+  if (!created || core_.planted(planted_fault::folder_sync_skipped)) return write_manifest();
+  core_.disk.sync_folder("data", [this, alive = std::weak_ptr(alive_)](const result<void>& outcome) {
+    if (alive.expired()) return;
+    if (!outcome) return fail(outcome.error());
+    write_manifest();
+  });
+}
+
+// ---- The manifest -----------------------------------------------------------------------------------------------------
+
+void checkpointer::on_durable() {
+  if (run_ != nullptr && run_->edit_started && !run_->edit_written) write_manifest();
+}
+
+void checkpointer::write_manifest() {
+  run& r = *run_;
+  if (r.edit_written) return commit();  // only with manifest_before_data_sync
+  // An entry that was left out because of a later trim is lost if that trim does not last: wait for it too.
+  if (!r.edit_started && r.data.skipped()) r.wait_for_block = std::max(r.wait_for_block, wal_.last_block_seq());
+  r.edit_started = true;
+  if (wal_.fenced()) return fail(fault(errc::fenced, "the WAL failed"));
+  if (wal_.durable_seq() < r.wait_for_block) return;
+  r.edit_written = true;
+  r.edit.next_file_id = core_.files.next_id();
+  r.edit.wal.durable_seq = wal_.durable_seq();
+  add_new_files();
+  for (const auto& made : r.data.extents()) {
+    const log_state& log = *core_.logs.at_slot(made.slot);
+    const extent& e = made.where;
+    const bool shifted = core_.planted(planted_fault::small_extent_shifted) && e.file->kind == data_file_kind::shared;
+    r.edit.extents.push_back({log.id, e.file->id, e.position + (shifted ? 8 : 0), e.length - (shifted ? 8 : 0), e.base,
+                              e.end, e.max_timestamp_ms});
+  }
+  if (!r.full) {
+    for (const std::uint64_t id : r.dead) {
+      const data_file* f = core_.files.find(id);
+      if (f != nullptr && f->recorded) r.edit.removed_files.push_back(id);
+    }
+  }
+  manifest_.append(std::move(r.edit), r.full, core_.store_id, [this, alive = std::weak_ptr(alive_)](const result<void>& outcome) {
+    if (alive.expired()) return;
+    if (!outcome) return fail(outcome.error());
+    if (core_.planted(planted_fault::manifest_before_data_sync)) return pump_syncs();
+    commit();
+  });
+}
+
+void checkpointer::add_new_files() {
+  run& r = *run_;
+  std::vector<data_file*> files;
+  for (const auto& t : r.data.files()) files.push_back(t.file);
+  for (const std::uint64_t id : r.changed_files) {
+    if (data_file* f = core_.files.find(id); f != nullptr && f->extents > 0) files.push_back(f);
+  }
+  std::sort(files.begin(), files.end(), [](const data_file* a, const data_file* b) { return a->id < b->id; });
+  files.erase(std::unique(files.begin(), files.end()), files.end());
+  for (const data_file* f : files) {
+    const manifest_file entry{f->id, f->kind, f->sealed, f->log, f->created_ms, f->written};
+    const auto known = std::find_if(r.edit.files.begin(), r.edit.files.end(), [&](const auto& x) { return x.id == f->id; });
+    if (known != r.edit.files.end()) {
+      *known = entry;
+    } else {
+      r.edit.files.push_back(entry);
+    }
+  }
+}
+
+void checkpointer::commit() {
+  run& r = *run_;
+  for (const auto& t : r.data.files()) {
+    t.file->length = t.file->written;
+    t.file->recorded = true;
+  }
+  for (const auto& made : r.data.extents()) {
+    log_state& log = *core_.logs.at_slot(made.slot);
+    if (!log.removed && made.where.end > log.start) core_.add_extent(log, made.where);
+  }
+  for (const auto& taken : r.logs) core_.settle_flushed(*core_.logs.at_slot(taken.slot), taken.to);
+  for (const auto& t : r.data.files()) core_.retire_if_unused(*t.file);
+  for (const std::uint32_t slot : r.removed_slots) core_.logs.free_slot(slot);
+  core_.memory.cover(r.cover_serial);
+  if (!core_.planted(planted_fault::unlink_before_manifest)) unlink_dead();
+  for (const std::uint64_t id : r.dead) core_.files.forget(id);
+  files_.recycle(r.edit.wal.replay_from_seq);
+  finish({});
+}
+
+void checkpointer::unlink_dead() {
+  for (const std::uint64_t id : run_->dead) {
+    const data_file* f = core_.files.find(id);
+    // A failure leaves an orphan, which the next start removes.
+    if (f != nullptr) core_.disk.unlink(data_file_name(f->id, f->kind), [](const result<void>&) {});
+  }
+}
+
+void checkpointer::fail(const fault& why) {
+  run& r = *run_;
+  for (const auto& t : r.data.files()) core_.abandon(*t.file);
+  for (const auto& taken : r.logs) {
+    log_state& log = *core_.logs.at_slot(taken.slot);
+    log.unflushed_max_ts = std::max(log.unflushed_max_ts, log.flushing_max_ts);
+    log.flushing_max_ts = -1;
+    if (!log.removed) core_.mark_dirty(log);
+  }
+  for (const std::uint64_t id : r.shards) {
+    shard_state& s = core_.shards.at(id);
+    if (!s.dirty) core_.dirty_shards.push_back(id);
+    s.dirty = true;
+  }
+  const auto give_back = [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); };
+  give_back(core_.removed_logs, r.removed_logs);
+  give_back(core_.removed_slots, r.removed_slots);
+  give_back(core_.dead_files, r.dead);
+  give_back(core_.changed_files, r.changed_files);
+  core_.appended_bytes += r.appended_bytes;
+  finish(fault(why.code, "checkpoint: " + why.describe()));
+}
+
+void checkpointer::finish(const result<void>& outcome) {
+  const auto done = std::move(run_->done);
+  run_.reset();
+  done(outcome);
+}
+
+}  // namespace weir::storage

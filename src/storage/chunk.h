@@ -1,0 +1,66 @@
+// Chunks: the memory that records are copied into, once. A chunk is laid out as WAL blocks are on disk, so durable
+// writes go straight from it, and readers of the tail get views into it.
+//
+// Threads: chunks are made and filled by the store's reactor; the last reference may go away on any thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "base/bytes.h"
+#include "storage/options.h"
+
+namespace weir::storage {
+
+struct chunk : std::enable_shared_from_this<chunk> {
+  chunk() = default;
+  chunk(const chunk&) = delete;
+  chunk& operator=(const chunk&) = delete;
+  ~chunk() {
+    if (data != nullptr) release(data, capacity);
+  }
+
+  std::byte* data = nullptr;
+  std::size_t capacity = 0;
+  std::size_t used = 0;        // bytes that belong to blocks
+  std::uint64_t serial = 0;    // rises in the order of the WAL
+  std::vector<std::uint32_t> touched;  // slots of logs with entries here; repeats are possible
+  std::function<void(void*, std::size_t)> release;
+
+  void touch(std::uint32_t slot) {
+    if (touched.empty() || touched.back() != slot) touched.push_back(slot);
+  }
+};
+using chunk_ptr = std::shared_ptr<chunk>;
+
+// A place in the order of the WAL's memory.
+struct ring_position {
+  std::uint64_t serial = 0;
+  std::size_t at = 0;
+  friend auto operator<=>(const ring_position&, const ring_position&) = default;
+};
+
+class chunk_pool {
+ public:
+  explicit chunk_pool(const store_options& options);
+
+  // A chunk of at least `bytes`, page aligned, with the next serial.
+  [[nodiscard]] chunk_ptr take(std::size_t bytes);
+  // Gives a chunk back; it is kept for reuse when nobody else holds it.
+  void give(chunk_ptr c);
+  // Returns kept chunks to the system.
+  void release_kept() { kept_.clear(); }
+  [[nodiscard]] std::size_t kept_bytes() const { return kept_.size() * standard_bytes_; }
+
+ private:
+  std::function<void*(std::size_t)> allocate_;
+  std::function<void(void*, std::size_t)> release_;
+  std::size_t standard_bytes_;
+  std::size_t kept_max_;
+  std::uint64_t next_serial_ = 1;
+  std::vector<chunk_ptr> kept_;
+};
+
+}  // namespace weir::storage

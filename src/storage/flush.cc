@@ -1,0 +1,201 @@
+#include "storage/flush.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+
+namespace weir::storage {
+
+namespace {
+constexpr std::size_t op_bytes = 1U << 20;
+constexpr std::size_t copy_below = 4096;  // smaller entries are gathered by copying, larger ones are written in place
+constexpr std::size_t parts_max = 512;
+}  // namespace
+
+void flush::add(log_state& log, model::offset from, model::offset to, std::uint64_t bytes_now) {
+  const bool own = bytes_now >= core_.options.segment_flush_bytes;
+  (own ? own_ : small_).push_back({log.slot, from, to});
+}
+
+result<std::optional<write_op>> flush::next() {
+  while (ready_at_ == ready_.size()) {
+    ready_.clear();
+    ready_at_ = 0;
+    auto more = fill();
+    if (!more) return more.error();
+    if (!*more && ready_.empty()) return std::optional<write_op>{};
+  }
+  return std::optional(std::move(ready_[ready_at_++]));
+}
+
+// Produces until at least one write is ready.
+result<bool> flush::fill() {
+  while (ready_.empty()) {
+    const bool shared = own_at_ == own_.size();
+    if (shared && small_at_ == small_.size()) {
+      finish_shared_file();
+      cut_op();
+      return !ready_.empty();
+    }
+    item& it = shared ? small_[small_at_] : own_[own_at_];
+    log_state* log = core_.logs.at_slot(it.slot);
+    auto more = put_entry(it, *log, shared);
+    if (!more) return more.error();
+    if (*more) continue;
+    (shared ? small_at_ : own_at_) += 1;
+  }
+  return true;
+}
+
+// Writes the item's next entry; false when the item is done.
+result<bool> flush::put_entry(item& it, log_state& log, bool shared) {
+  if (it.next >= it.to) return false;
+  if (log.removed || log.tail.empty()) {
+    skipped_ = true;
+    return false;
+  }
+  const std::size_t i = log.tail.find(it.next);
+  // Trimmed entries are gone from the tail; it then begins behind them.
+  const tail_entry& e = log.tail[i];
+  if (e.base != it.next && e.base > it.next) skipped_ = true;
+  if (e.base >= it.to) return false;
+  const entry_header h = load_entry_header(e.view().data());
+  if (auto ok = shared ? choose_shared_file(e.bytes) : choose_own_file(log, e.bytes); !ok) return ok.error();
+  it.next = h.end();
+  note(log, e, h);
+  if (core_.planted(planted_fault::extent_short) && it.next >= it.to && e.base > log.start) return true;
+  append_entry(e);
+  return true;
+}
+
+// Records the entry in the extent, the index or the run that it belongs to; it goes to the file's `written` position.
+void flush::note(log_state& log, const tail_entry& e, const entry_header& h) {
+  const std::uint64_t position = file_->written;
+  data_file& f = *file_;
+  if (f.kind == data_file_kind::own && f.indexed == position) {
+    if (f.index.empty() || position >= f.index.back().position + core_.options.index_span_bytes) {
+      f.index.push_back({e.base, position, h.max_timestamp_ms});
+    } else {
+      f.index.back().max_timestamp_ms = std::max(f.index.back().max_timestamp_ms, h.max_timestamp_ms);
+    }
+    f.indexed = position + e.bytes;
+  }
+  made_extent* last = extents_.empty() ? nullptr : &extents_.back();
+  const bool grows = last != nullptr && last->slot == log.slot && last->where.file == file_ &&
+                     last->where.end == e.base && last->where.position + last->where.length == position;
+  if (grows) {
+    last->where.length += e.bytes;
+    last->where.end = h.end();
+    last->where.max_timestamp_ms = std::max(last->where.max_timestamp_ms, h.max_timestamp_ms);
+  } else {
+    extents_.push_back({log.slot, {file_, position, e.bytes, e.base, h.end(), h.max_timestamp_ms}});
+  }
+  if (f.kind == data_file_kind::shared) {
+    const extent& x = extents_.back().where;
+    if (!grows) runs_.push_back({});
+    runs_.back() = {log.id, x.base, x.end, x.position, x.length, x.max_timestamp_ms};
+  }
+}
+
+void flush::append_entry(const tail_entry& e) {
+  const bytes data = e.view();
+  file_->written += data.size();
+  if (data.size() < copy_below) {
+    append_copy(data);
+  } else {
+    auto hold = e.where->shared_from_this();
+    if (op_.holds.empty() || op_.holds.back() != hold) op_.holds.push_back(std::move(hold));
+    op_.parts.push_back(data);
+    op_.size += data.size();
+  }
+  if (op_.size >= op_bytes || op_.parts.size() >= parts_max) cut_op();
+}
+
+// Gathers bytes of headers, footers and small entries in one buffer per write.
+void flush::append_copy(bytes data) {
+  if (op_.copied != nullptr && op_.copied->size() + data.size() > op_.copied->capacity()) cut_op();
+  if (op_.copied == nullptr) {
+    op_.copied = std::make_shared<byte_vector>();
+    op_.copied->reserve(std::max(op_bytes, data.size()));
+  }
+  const std::byte* at = op_.copied->data() + op_.copied->size();
+  op_.copied->insert(op_.copied->end(), data.begin(), data.end());
+  op_.size += data.size();
+  if (!op_.parts.empty() && op_.parts.back().data() + op_.parts.back().size() == at) {
+    op_.parts.back() = bytes(op_.parts.back().data(), op_.parts.back().size() + data.size());
+  } else {
+    op_.parts.emplace_back(at, data.size());
+  }
+}
+
+// Ends the write that is being gathered; the next one goes on behind it.
+void flush::cut_op() {
+  if (op_.size == 0) return;
+  op_.handle = handle_;
+  op_.position = write_at_;
+  write_at_ += op_.size;
+  ready_.push_back(std::move(op_));
+  op_ = {};
+}
+
+result<void> flush::switch_to(data_file& f, bool create) {
+  if (file_ == &f) return {};
+  cut_op();
+  auto handle = core_.files.open(f, create);
+  if (!handle) return handle.error();
+  file_ = &f;
+  handle_ = *handle;
+  write_at_ = f.written;
+  touched_.push_back({&f, handle_, create});
+  if (create) {
+    data_file_header h{f.kind, core_.store_id, f.id, f.log, f.created_ms};
+    append_copy(encode_data_header(h));
+    f.written = f.indexed = data_header_bytes;
+  }
+  return {};
+}
+
+result<void> flush::choose_own_file(log_state& log, std::size_t entry_bytes) {
+  const model::log_policy& rules = log.rules();
+  data_file* f = log.active;
+  if (f != nullptr && f->written > data_header_bytes) {
+    const bool full = f->written + entry_bytes > rules.segment_bytes;
+    const bool old = core_.time.wall().raw() - f->created_ms >= rules.segment_ms;
+    if (full || (old && file_ != f)) {
+      if (auto ok = switch_to(*f, false); !ok) return ok;
+      seal_own_file(*f);
+      f = nullptr;
+    }
+  }
+  if (f != nullptr) return switch_to(*f, false);
+  data_file& fresh = core_.files.create(data_file_kind::own, log.id, core_.time.wall().raw());
+  log.active = &fresh;
+  return switch_to(fresh, true);
+}
+
+void flush::seal_own_file(data_file& f) {
+  f.sealed = true;
+  if (f.indexed == f.written) append_copy(encode_index_footer(f.index, f.written));
+  cut_op();
+}
+
+result<void> flush::choose_shared_file(std::size_t entry_bytes) {
+  if (shared_ != nullptr && shared_->written > data_header_bytes &&
+      shared_->written + entry_bytes > core_.options.small_file_bytes_max) {
+    finish_shared_file();
+  }
+  if (shared_ != nullptr) return {};
+  shared_ = &core_.files.create(data_file_kind::shared, model::log_id{}, core_.time.wall().raw());
+  return switch_to(*shared_, true);
+}
+
+void flush::finish_shared_file() {
+  if (shared_ == nullptr) return;
+  shared_->sealed = true;
+  append_copy(encode_shared_footer(runs_, shared_->written));
+  cut_op();
+  runs_.clear();
+  shared_ = nullptr;
+}
+
+}  // namespace weir::storage

@@ -1,0 +1,87 @@
+// Turns what logs have only in memory into writes to data files: logs with much get files of their own, the others share.
+//
+// A producer of write operations, pulled by the checkpoint at its own pace. Entries are taken from the tail when their
+// turn comes; what was trimmed or removed meanwhile is left out and `skipped` says so. Nothing in the log tables changes
+// here; the extents made are handed over at the end. Owner thread: the store's reactor.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "storage/core.h"
+
+namespace weir::storage {
+
+// One write, with everything that keeps its memory alive.
+struct write_op {
+  std::shared_ptr<platform::file> handle;
+  std::uint64_t position = 0;
+  std::vector<bytes> parts;
+  std::size_t size = 0;
+  std::shared_ptr<byte_vector> copied;
+  std::vector<std::shared_ptr<const void>> holds;
+};
+
+class flush {
+ public:
+  explicit flush(core& c) : core_(c) {}
+
+  // The log's entries in [from, to) are to be written.
+  void add(log_state& log, model::offset from, model::offset to, std::uint64_t bytes_now);
+
+  // The next write; nullopt when all is produced. Faults: a file cannot be opened.
+  [[nodiscard]] result<std::optional<write_op>> next();
+
+  struct made_extent {
+    std::uint32_t slot = 0;
+    extent where;
+  };
+  struct touched_file {
+    data_file* file = nullptr;
+    std::shared_ptr<platform::file> handle;
+    bool created = false;
+  };
+  [[nodiscard]] const std::vector<made_extent>& extents() const { return extents_; }
+  [[nodiscard]] const std::vector<touched_file>& files() const { return touched_; }
+  // Entries were left out because their log or its start went past them since `add`.
+  [[nodiscard]] bool skipped() const { return skipped_; }
+
+ private:
+  struct item {
+    std::uint32_t slot = 0;
+    model::offset next{};
+    model::offset to{};
+  };
+  [[nodiscard]] result<bool> fill();  // false: nothing is left to produce
+  [[nodiscard]] result<bool> put_entry(item& it, log_state& log, bool shared);
+  [[nodiscard]] result<void> choose_own_file(log_state& log, std::size_t entry_bytes);
+  [[nodiscard]] result<void> choose_shared_file(std::size_t entry_bytes);
+  [[nodiscard]] result<void> switch_to(data_file& f, bool create);
+  void finish_shared_file();
+  void seal_own_file(data_file& f);
+  void note(log_state& log, const tail_entry& e, const entry_header& h);
+  void append_copy(bytes data);
+  void append_entry(const tail_entry& e);
+  void cut_op();
+
+  core& core_;
+  std::vector<item> own_;
+  std::vector<item> small_;
+  std::size_t own_at_ = 0;
+  std::size_t small_at_ = 0;
+  std::vector<made_extent> extents_;
+  std::vector<touched_file> touched_;
+  std::vector<shared_run> runs_;  // of the shared file being written
+  data_file* file_ = nullptr;     // where entries go now
+  data_file* shared_ = nullptr;
+  std::shared_ptr<platform::file> handle_;
+  write_op op_;
+  std::uint64_t write_at_ = 0;  // in the current file, where op_ will go
+  std::vector<write_op> ready_;
+  std::size_t ready_at_ = 0;
+  bool skipped_ = false;
+};
+
+}  // namespace weir::storage

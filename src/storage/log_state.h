@@ -1,0 +1,173 @@
+// What the store knows about one log: its bounds, its extents in files, and its tail in memory.
+//
+//   offsets   start ....... flushed_end ....... end
+//             |  extents    |  only in memory and WAL  |
+//   The tail index may also cover offsets below flushed_end: recent chunks that are kept as a cache.
+//
+// Owner thread: the store's reactor.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "model/log_port.h"
+#include "storage/chunk.h"
+#include "storage/data_files.h"
+
+namespace weir::storage {
+
+struct tail_entry {
+  model::offset base{};
+  chunk* where = nullptr;
+  std::uint32_t position = 0;  // of the entry's header in the chunk
+  std::uint32_t bytes = 0;     // of the whole entry
+
+  [[nodiscard]] ring_position place() const { return {where->serial, position}; }
+  [[nodiscard]] weir::bytes view() const { return {where->data + position, bytes}; }
+};
+
+// A vector with a moving head: append at the back, drop at the front.
+class tail_index {
+ public:
+  [[nodiscard]] bool empty() const { return head_ == all_.size(); }
+  [[nodiscard]] std::size_t size() const { return all_.size() - head_; }
+  [[nodiscard]] const tail_entry& operator[](std::size_t i) const { return all_[head_ + i]; }
+  [[nodiscard]] const tail_entry& front() const { return all_[head_]; }
+  [[nodiscard]] const tail_entry& back() const { return all_.back(); }
+  void push(const tail_entry& e) { all_.push_back(e); }
+  void pop_front() {
+    ++head_;
+    if (head_ == all_.size()) {
+      clear();
+    } else if (head_ >= 64 && head_ * 2 >= all_.size()) {
+      all_.erase(all_.begin(), all_.begin() + static_cast<std::ptrdiff_t>(head_));
+      head_ = 0;
+    }
+  }
+  void clear() {
+    head_ = 0;
+    if (all_.capacity() > 1024) {
+      std::vector<tail_entry>().swap(all_);
+    } else {
+      all_.clear();
+    }
+  }
+  void release_spare() {
+    if (empty()) std::vector<tail_entry>().swap(all_);
+  }
+  // Index of the entry that contains `at`, or of the first after it.
+  [[nodiscard]] std::size_t find(model::offset at) const {
+    const auto begin = all_.begin() + static_cast<std::ptrdiff_t>(head_);
+    auto it = std::upper_bound(begin, all_.end(), at, [](model::offset o, const tail_entry& e) { return o < e.base; });
+    return it == begin ? 0 : static_cast<std::size_t>(it - begin) - 1;
+  }
+  // Index of the first entry at or behind `place`.
+  [[nodiscard]] std::size_t find_place(ring_position place) const {
+    const auto begin = all_.begin() + static_cast<std::ptrdiff_t>(head_);
+    const auto it = std::lower_bound(begin, all_.end(), place,
+                                     [](const tail_entry& e, ring_position p) { return e.place() < p; });
+    return static_cast<std::size_t>(it - begin);
+  }
+
+ private:
+  std::vector<tail_entry> all_;
+  std::size_t head_ = 0;
+};
+
+// A run of entries in a file, in offset order.
+struct extent {
+  data_file* file = nullptr;
+  std::uint64_t position = 0;
+  std::uint64_t length = 0;
+  model::offset base{};
+  model::offset end{};
+  std::int64_t max_timestamp_ms = -1;
+};
+
+struct log_state {
+  model::log_id id{};
+  model::shard_id shard{};
+  std::uint32_t slot = 0;
+  bool dirty = false;    // changed since the last checkpoint began
+  bool removed = false;
+  model::offset start{};
+  model::offset flushed_end{};
+  model::offset end{};
+  std::uint64_t unflushed_bytes = 0;  // of entries in [flushed_end, end)
+  std::uint64_t extent_bytes = 0;
+  std::int64_t unflushed_max_ts = -1;  // of entries that came after the checkpoint under way began
+  std::int64_t flushing_max_ts = -1;   // of entries that the checkpoint under way writes
+  std::int64_t extents_max_ts = -1;
+  tail_index tail;
+  std::vector<extent> extents;  // by offset
+  data_file* active = nullptr;  // the own file that grows
+  std::unique_ptr<model::log_policy> policy;
+  // Where the last disk read ended: the next one of a sequential reader starts there without an index.
+  model::offset resume_at{-1};
+  std::uint64_t resume_file = 0;
+  std::uint64_t resume_position = 0;
+
+  [[nodiscard]] std::int64_t max_timestamp() const {
+    return std::max({unflushed_max_ts, flushing_max_ts, extents_max_ts});
+  }
+  // Index of the first extent that ends above `at`.
+  [[nodiscard]] std::size_t extent_at(model::offset at) const {
+    const auto it = std::upper_bound(extents.begin(), extents.end(), at,
+                                     [](model::offset o, const extent& e) { return o < e.end; });
+    return static_cast<std::size_t>(it - extents.begin());
+  }
+  [[nodiscard]] const model::log_policy& rules() const {
+    static const model::log_policy defaults;
+    return policy != nullptr ? *policy : defaults;
+  }
+};
+
+// Logs by id and by slot. Slots are reused after a log is gone for good.
+class log_table {
+ public:
+  [[nodiscard]] log_state* find(model::log_id id) {
+    const std::uint32_t slot = lookup(id.raw());
+    return slot == none ? nullptr : slots_[slot].get();
+  }
+  [[nodiscard]] const log_state* find(model::log_id id) const { return const_cast<log_table*>(this)->find(id); }
+  [[nodiscard]] log_state* at_slot(std::uint32_t slot) { return slots_[slot].get(); }
+  log_state& add(model::log_id id, model::shard_id shard);
+  // The log is no longer found by id; its state lives until free_slot.
+  void remove(log_state& log);
+  void free_slot(std::uint32_t slot);
+  [[nodiscard]] std::size_t size() const { return count_; }
+  template <class F>
+  void each(F f) const {
+    for (const auto& l : slots_) {
+      if (l != nullptr && !l->removed) f(*l);
+    }
+  }
+
+ private:
+  static constexpr std::uint32_t none = 0xffffffff;
+  struct cell {
+    std::uint64_t id = 0;
+    std::uint32_t slot = none;
+  };
+  [[nodiscard]] static std::uint64_t spread(std::uint64_t id) { return (id + 1) * 0x9e3779b97f4a7c15ULL; }
+  [[nodiscard]] std::uint32_t lookup(std::uint64_t id) const {
+    if (cells_.empty()) return none;
+    for (std::size_t i = spread(id) >> shift_;; i = (i + 1) & mask_) {
+      if (cells_[i].slot == none) return none;
+      if (cells_[i].id == id) return cells_[i].slot;
+    }
+  }
+  void insert(std::uint64_t id, std::uint32_t slot);
+  void grow();
+
+  std::vector<std::unique_ptr<log_state>> slots_;
+  std::vector<std::uint32_t> free_;
+  std::vector<cell> cells_;  // open addressing, at most half full
+  std::size_t mask_ = 0;
+  unsigned shift_ = 64;
+  std::size_t count_ = 0;
+};
+
+}  // namespace weir::storage

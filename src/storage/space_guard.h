@@ -1,0 +1,47 @@
+// Watches the disk's free space: bulk writes stop at the critical mark and go on above the resume mark. Polled, and told
+// about no_space faults. Owner thread: the store's reactor.
+#pragma once
+
+#include <cstdint>
+
+#include "base/clock.h"
+#include "platform/disk.h"
+#include "storage/options.h"
+
+namespace weir::storage {
+
+class space_guard {
+ public:
+  space_guard(platform::disk& disk, const store_options& options) : disk_(disk), options_(options) {}
+
+  // Looks when it is time to; true when the state changed from critical to fine.
+  bool poll(mono_ns now) {
+    if (looked_ && now.raw() - last_ns_ < options_.space_poll_ms * 1'000'000) return false;
+    looked_ = true;
+    last_ns_ = now.raw();
+    auto space = disk_.space();
+    if (!space) return false;
+    free_bytes_ = space->free_bytes;
+    if (critical_) {
+      critical_ = free_bytes_ < options_.resume_free_bytes;
+      return !critical_;
+    }
+    critical_ = free_bytes_ < options_.critical_free_bytes;
+    return false;
+  }
+  // A write found the disk full, whatever the last poll said.
+  void hit_no_space() { critical_ = true; }
+
+  [[nodiscard]] bool critical() const { return critical_; }
+  [[nodiscard]] std::uint64_t free_bytes() const { return free_bytes_; }
+
+ private:
+  platform::disk& disk_;
+  const store_options& options_;
+  std::uint64_t free_bytes_ = 0;
+  std::int64_t last_ns_ = 0;
+  bool looked_ = false;
+  bool critical_ = false;
+};
+
+}  // namespace weir::storage

@@ -1,0 +1,159 @@
+#include "storage/wal_files.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "storage/format/wal_block.h"
+#include "storage/memory.h"
+
+namespace weir::storage {
+
+namespace {
+constexpr std::size_t fill_bytes = 1U << 20;
+}
+
+// A file that is being filled with zeros in the background.
+struct wal_files::preparation {
+  std::weak_ptr<wal_files*> owner;
+  wal_file file;
+  std::shared_ptr<std::byte> zeros;
+  std::uint64_t filled = 0;
+};
+
+wal_files::wal_files(platform::disk& disk, const store_options& options)
+    : disk_(disk), options_(options), alive_(std::make_shared<wal_files*>(this)) {}
+wal_files::~wal_files() = default;
+
+void wal_files::use(wal_file f) {
+  last_file_seq_ = std::max(last_file_seq_, f.file_seq);
+  used_.push_back(std::move(f));
+}
+
+void wal_files::add_free(wal_file f) { free_.push_back(std::move(f)); }
+
+std::string wal_files::new_name() { return "wal/" + std::to_string(next_name_++) + ".wal"; }
+
+result<void> wal_files::ensure_first() {
+  if (!free_.empty()) return {};
+  wal_file f{.name = new_name(), .handle = nullptr, .capacity = std::min(options_.wal_first_file_bytes, options_.wal_file_bytes)};
+  auto handle = disk_.open(f.name, {.create = true, .durable_writes = true});
+  if (!handle) return handle.error();
+  f.handle = *handle;
+  const auto zeros = page_memory(fill_bytes);
+  for (std::uint64_t at = 0; at < f.capacity; at += fill_bytes) {
+    const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(fill_bytes, f.capacity - at));
+    if (auto ok = f.handle->write_now(at, bytes(zeros.get(), n)); !ok) return ok;
+  }
+  if (auto ok = f.handle->sync_now(); !ok) return ok;
+  if (auto ok = disk_.sync_folder_now("wal"); !ok) return ok;
+  free_.push_back(std::move(f));
+  return {};
+}
+
+wal_file* wal_files::next(std::uint64_t bytes, std::uint64_t first_seq) {
+  const auto fits = std::find_if(free_.begin(), free_.end(), [&](const wal_file& f) { return f.capacity >= bytes; });
+  if (fits == free_.end()) {
+    wanted_ = true;
+    provision(false);
+    return nullptr;
+  }
+  wal_file f = std::move(*fits);
+  free_.erase(fits);
+  if (f.file_seq != 0) ++turnovers_;
+  f.file_seq = ++last_file_seq_;
+  f.first_seq = first_seq;
+  used_.push_back(std::move(f));
+  writing_ = true;
+  provision(false);
+  return &used_.back();
+}
+
+void wal_files::recycle(std::uint64_t seq) {
+  // A file is done with when the one after it begins at or before `seq`. The current file stays.
+  while (used_.size() > 1 && used_[1].first_seq <= seq) {
+    wal_file f = std::move(used_.front());
+    used_.pop_front();
+    if (f.capacity < options_.wal_file_bytes && total() >= options_.wal_files_min) {
+      disk_.unlink(f.name, [](const result<void>&) {});  // a small first file, no longer needed
+    } else {
+      free_.push_back(std::move(f));
+    }
+  }
+  if (wanted_ && !free_.empty()) {
+    wanted_ = false;
+    if (on_ready) on_ready();
+  }
+}
+
+void wal_files::provision(bool idle) {
+  if (idle) {
+    while (free_.size() > 1 && total() > options_.wal_files_min) {
+      disk_.unlink(free_.back().name, [](const result<void>&) {});
+      free_.pop_back();
+    }
+  }
+  const bool need = free_.empty() || total() < options_.wal_files_min ||
+                    std::none_of(free_.begin(), free_.end(),
+                                 [&](const wal_file& f) { return f.capacity >= options_.wal_file_bytes; });
+  if (need && !preparing_ && !short_of_space_ && total() < options_.wal_files_max) prepare_one();
+}
+
+std::uint64_t wal_files::used_bytes() const {
+  std::uint64_t n = 0;
+  for (const wal_file& f : used_) n += f.capacity;
+  return n;
+}
+
+void wal_files::prepare_one() {
+  auto p = std::make_shared<preparation>();
+  p->owner = alive_;
+  p->file.name = new_name();
+  p->file.capacity = options_.wal_file_bytes;
+  auto handle = disk_.open(p->file.name, {.create = true, .durable_writes = true});
+  preparing_ = true;
+  if (!handle) return prepared(p, handle.error());
+  p->file.handle = *handle;
+  p->zeros = page_memory(fill_bytes);
+  p->file.handle->allocate(p->file.capacity, [p](const result<void>& outcome) {
+    const auto owner = p->owner.lock();
+    if (owner == nullptr) return;
+    if (!outcome) return (*owner)->prepared(p, outcome);
+    (*owner)->fill(p);
+  });
+}
+
+void wal_files::fill(const std::shared_ptr<preparation>& p) {
+  if (p->filled >= p->file.capacity) {
+    disk_.sync_folder("wal", [p](const result<void>& outcome) {
+      if (const auto owner = p->owner.lock()) (*owner)->prepared(p, outcome);
+    });
+    return;
+  }
+  const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(fill_bytes, p->file.capacity - p->filled));
+  p->file.handle->write(p->filled, {bytes(p->zeros.get(), n)}, [p, n](const result<std::size_t>& moved) {
+    const auto owner = p->owner.lock();
+    if (owner == nullptr) return;
+    if (!moved) return (*owner)->prepared(p, moved.error());
+    if (*moved != n) return (*owner)->prepared(p, fault(errc::io, "short write"));
+    p->filled += n;
+    (*owner)->fill(p);
+  });
+}
+
+// A failure here loses nothing: the file was not in use. The next provision tries again with a new one.
+void wal_files::prepared(const std::shared_ptr<preparation>& p, const result<void>& outcome) {
+  preparing_ = false;
+  p->zeros.reset();
+  if (!outcome) {
+    short_of_space_ = true;  // cleared by the space guard's next look
+    disk_.unlink(p->file.name, [](const result<void>&) {});
+    return;
+  }
+  free_.push_back(std::move(p->file));
+  if (wanted_) {
+    wanted_ = false;
+    if (on_ready) on_ready();
+  }
+}
+
+}  // namespace weir::storage

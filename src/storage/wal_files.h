@@ -1,0 +1,83 @@
+// The WAL's files: which hold blocks that are still needed, which are free, and making new ones ahead of need.
+//
+// A file is made once, filled with zeros by durable writes so that later writes change no metadata, and then reused for
+// ever. Owner thread: the store's reactor.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "platform/disk.h"
+#include "storage/options.h"
+
+namespace weir::storage {
+
+struct wal_file {
+  std::string name;
+  std::shared_ptr<platform::file> handle;
+  std::uint64_t capacity = 0;
+  std::uint64_t file_seq = 0;   // of its header; 0: never used
+  std::uint64_t first_seq = 0;  // of its blocks
+};
+
+class wal_files {
+ public:
+  wal_files(platform::disk& disk, const store_options& options);
+  ~wal_files();
+
+  // Start-up. `use` takes over a file that recovery read and that is still needed; `add_free` one that is not.
+  void use(wal_file f);
+  void add_free(wal_file f);
+  // Makes a first small file when none is free. Blocking.
+  [[nodiscard]] result<void> ensure_first();
+  void reserve_names(std::uint64_t next) { next_name_ = next; }
+
+  // The file for the next block, at least `bytes` large, numbered and made current. Null when none is ready: one is being
+  // made or the limit is reached, on_ready is called when trying again helps.
+  wal_file* next(std::uint64_t bytes, std::uint64_t first_seq);
+  [[nodiscard]] wal_file* current() { return used_.empty() || !writing_ ? nullptr : &used_.back(); }
+  // Blocks before `seq` are not needed any more.
+  void recycle(std::uint64_t seq);
+  // Makes spare files when fewer than needed are free; drops surplus ones when `idle`.
+  void provision(bool idle);
+  // Where numbering goes on after recovery.
+  void set_file_seq(std::uint64_t last) { last_file_seq_ = last; }
+
+  [[nodiscard]] std::size_t used_count() const { return used_.size(); }
+  [[nodiscard]] std::size_t free_count() const { return free_.size(); }
+  [[nodiscard]] std::uint64_t turnovers() const { return turnovers_; }
+  // Bytes of files that hold needed blocks.
+  [[nodiscard]] std::uint64_t used_bytes() const;
+  [[nodiscard]] bool short_of_space() const { return short_of_space_; }
+  void space_came_back() { short_of_space_ = false; }
+
+  std::function<void()> on_ready;
+
+ private:
+  struct preparation;
+  [[nodiscard]] std::string new_name();
+  void prepare_one();
+  void fill(const std::shared_ptr<preparation>& p);
+  void prepared(const std::shared_ptr<preparation>& p, const result<void>& outcome);
+  [[nodiscard]] std::size_t total() const { return used_.size() + free_.size() + (preparing_ ? 1 : 0); }
+
+  platform::disk& disk_;
+  const store_options& options_;
+  std::deque<wal_file> used_;  // by file seq; the last is current
+  std::vector<wal_file> free_;
+  std::uint64_t last_file_seq_ = 0;
+  std::uint64_t next_name_ = 1;
+  std::uint64_t turnovers_ = 0;
+  bool writing_ = false;  // a current file was chosen since the start
+  bool preparing_ = false;
+  bool wanted_ = false;   // somebody waits for a file
+  bool short_of_space_ = false;
+  std::shared_ptr<wal_files*> alive_;
+};
+
+}  // namespace weir::storage

@@ -1,0 +1,216 @@
+#include "storage/wal_reader.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace weir::storage {
+
+namespace {
+
+constexpr std::size_t read_bytes = 8U << 20;
+
+std::string place(const std::string& name, std::uint64_t position) {
+  return name + " at byte " + std::to_string(position);
+}
+
+}  // namespace
+
+result<void> wal_reader::run(const on_block& visit) {
+  if (auto ok = find_files(); !ok) return ok;
+  order_files();
+  expected_ = from_.replay_from_seq;
+  const auto begin = first_needed();
+  if (!begin) return begin.error();
+  for (std::size_t i = *begin; i < whole_; ++i) {
+    candidate& c = files_[i];
+    if (c.header.first_seq >= c.end_seq) continue;  // overruled as a whole
+    bytes_total_ += c.file.capacity;
+  }
+  for (std::size_t i = *begin; i < whole_; ++i) {
+    candidate& c = files_[i];
+    if (c.header.first_seq >= c.end_seq) continue;
+    auto more = scan(c, visit);
+    if (!more) return more.error();
+    // What was read counts from now on: a later start relies on it.
+    if (auto ok = c.file.handle->sync_now(); !ok) return ok;
+    if (!*more) break;
+  }
+  return {};
+}
+
+result<void> wal_reader::find_files() {
+  auto names = disk_.list("wal");
+  if (!names) return names.error();
+  for (const auto& entry : *names) {
+    const std::string& n = entry.name;
+    std::uint64_t number = 0;
+    const auto [stop, error] = std::from_chars(n.data(), n.data() + n.size(), number);
+    if (error != std::errc{} || std::string_view(stop) != ".wal") continue;
+    next_name_ = std::max(next_name_, number + 1);
+    candidate c;
+    c.file.name = "wal/" + n;
+    auto handle = disk_.open(c.file.name, {.durable_writes = true});
+    if (!handle) return handle.error();
+    c.file.handle = *handle;
+    c.file.capacity = entry.size / wal_page_bytes * wal_page_bytes;
+    byte_vector page(wal_page_bytes);
+    auto got = c.file.handle->read_now(0, page);
+    if (!got) return got.error();
+    page.resize(*got);
+    auto header = parse_wal_file_header(page);
+    if (!header && header.error().code == errc::unsupported) return header.error();
+    if (header) {
+      if (header->store_id != from_.store_id) return fault(errc::corrupt, c.file.name + " belongs to another store");
+      c.header = *header;
+      c.whole_header = true;
+      c.file.file_seq = header->file_seq;
+      c.file.first_seq = header->first_seq;
+    }
+    files_.push_back(std::move(c));
+  }
+  return {};
+}
+
+void wal_reader::order_files() {
+  std::stable_sort(files_.begin(), files_.end(), [](const candidate& a, const candidate& b) {
+    if (a.whole_header != b.whole_header) return a.whole_header;
+    return a.header.file_seq < b.header.file_seq;
+  });
+  whole_ = static_cast<std::size_t>(
+      std::count_if(files_.begin(), files_.end(), [](const candidate& c) { return c.whole_header; }));
+  std::uint64_t end = UINT64_MAX;
+  for (std::size_t i = whole_; i-- > 0;) {
+    files_[i].end_seq = end;
+    end = std::min(end, files_[i].header.first_seq);
+  }
+  if (whole_ > 0) last_file_seq_ = files_[whole_ - 1].header.file_seq;
+}
+
+// The last file that begins at or before the first needed block.
+result<std::size_t> wal_reader::first_needed() const {
+  std::size_t best = whole_;
+  for (std::size_t i = 0; i < whole_; ++i) {
+    const candidate& c = files_[i];
+    if (c.header.first_seq < c.end_seq && c.header.first_seq <= from_.replay_from_seq) best = i;
+  }
+  const bool never_written = from_.replay_from_seq == 1 && from_.durable_seq == 0 && whole_ == 0;
+  if (best == whole_ && !never_written) {
+    return fault(errc::corrupt, "the WAL file with block " + std::to_string(from_.replay_from_seq) + " is missing");
+  }
+  return best;
+}
+
+result<byte_vector> wal_reader::load(const candidate& c) {
+  byte_vector out(static_cast<std::size_t>(c.file.capacity));
+  for (std::size_t at = 0; at < out.size();) {
+    auto got = c.file.handle->read_now(at, mutable_bytes(out).subspan(at, std::min(read_bytes, out.size() - at)));
+    if (!got) return got.error();
+    if (*got == 0) return fault(errc::io, place(c.file.name, at) + ": the file ends early");
+    at += *got;
+    bytes_done_ += *got;
+    if (options_.on_progress) options_.on_progress({"reading the WAL", bytes_done_, std::max(bytes_done_, bytes_total_)});
+  }
+  return out;
+}
+
+result<bool> wal_reader::scan(candidate& c, const on_block& visit) {
+  auto data = load(c);
+  if (!data) return data.error();
+  const bool check = options_.planted != planted_fault::torn_tail_accepted;
+  c.needed = true;
+  expected_ = c.header.first_seq;
+  std::uint64_t at = wal_page_bytes;
+  while (expected_ != c.end_seq) {
+    const bytes rest = bytes(*data).subspan(static_cast<std::size_t>(std::min<std::uint64_t>(at, data->size())));
+    auto h = parse_wal_block(rest, check);
+    if (!h && h.error().code == errc::unsupported) return fault(errc::unsupported, place(c.file.name, at) + ": " + h.error().text);
+    if (h && next_in_order(c, *h)) {
+      if (h->seq >= from_.replay_from_seq) {
+        if (auto ok = visit(rest.first(h->length), *h); !ok) {
+          return fault(ok.error().code, place(c.file.name, at) + ": " + ok.error().text);
+        }
+      }
+      ++expected_;
+      at += round_up_page(h->length);
+      continue;
+    }
+    if (expected_ < from_.replay_from_seq) {
+      if (const std::uint64_t next = skip_covered(*data, at, c); next != 0) {
+        at = next;
+        continue;
+      }
+    }
+    auto known = known_durable(c);
+    if (!known) return known.error();
+    note_later_blocks(*data, at, c.header.file_seq, c.header.incarnation, *known);
+    const std::uint64_t needed = std::max(expected_, from_.replay_from_seq);
+    if (*known >= needed && options_.planted != planted_fault::lost_block_taken_as_torn) {
+      return fault(errc::corrupt, place(c.file.name, at) + ": block " + std::to_string(expected_) +
+                                      " was durable (block " + std::to_string(*known) + " is known to be) and is damaged");
+    }
+    expected_ = needed;
+    return false;
+  }
+  return true;
+}
+
+// Damage among blocks that a checkpoint covers does no harm: the position of the next whole one, 0 when there is none.
+std::uint64_t wal_reader::skip_covered(bytes file, std::uint64_t position, const candidate& c) {
+  for (std::uint64_t at = position; at < file.size(); at += wal_page_bytes) {
+    const bytes rest = file.subspan(static_cast<std::size_t>(at));
+    if (!may_be_block(rest, c.header.file_seq)) continue;
+    auto h = parse_wal_block(rest);
+    if (!h || h->incarnation != c.header.incarnation || h->seq < expected_ || h->seq > from_.replay_from_seq) continue;
+    expected_ = h->seq;
+    return at;
+  }
+  return 0;
+}
+
+// Blocks behind a bad place: each whole one tells what was durable when it was submitted, and proves a torn write.
+void wal_reader::note_later_blocks(bytes file, std::uint64_t from, std::uint64_t file_seq, std::uint64_t incarnation,
+                                   std::uint64_t& known) {
+  for (std::uint64_t at = from; at < file.size(); at += wal_page_bytes) {
+    const bytes rest = file.subspan(static_cast<std::size_t>(at));
+    if (file_seq != 0 ? !may_be_block(rest, file_seq) : load_le<std::uint32_t>(rest.data()) != wal_block_magic) continue;
+    ++torn_;
+    auto h = parse_wal_block(rest);
+    if (h && h->incarnation == incarnation && h->seq >= expected_) known = std::max(known, h->durable_seq);
+  }
+}
+
+// What the manifest and the other files say about durability.
+result<std::uint64_t> wal_reader::known_durable(const candidate& c) {
+  std::uint64_t known = from_.durable_seq;
+  for (const candidate& other : files_) {
+    if (other.whole_header) {
+      if (other.header.file_seq <= c.header.file_seq) continue;
+      if (other.header.incarnation == c.header.incarnation) {
+        known = std::max(known, other.header.durable_seq);
+      } else if (other.header.first_seq < other.end_seq) {
+        known = std::max(known, other.header.first_seq - 1);
+        continue;
+      }
+    }
+    // A file of this incarnation, or one whose header was cut: its blocks may know more.
+    auto data = load(other);
+    if (!data) return data.error();
+    note_later_blocks(*data, wal_page_bytes, other.header.file_seq, c.header.incarnation, known);
+  }
+  return known;
+}
+
+void wal_reader::give_files(wal_files& to) {
+  to.set_file_seq(last_file_seq_);
+  to.reserve_names(next_name_);
+  for (candidate& c : files_) {
+    if (c.needed) {
+      to.use(std::move(c.file));
+    } else {
+      to.add_free(std::move(c.file));
+    }
+  }
+  files_.clear();
+}
+
+}  // namespace weir::storage
