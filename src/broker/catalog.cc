@@ -5,6 +5,17 @@
 
 namespace weir::broker {
 
+void catalog_change::add(catalog_change&& later) {
+  if (empty()) {
+    *this = std::move(later);
+    return;
+  }
+  put.insert(put.end(), later.put.begin(), later.put.end());
+  removed.insert(removed.end(), later.removed.begin(), later.removed.end());
+  if (later.node_epoch >= 0) node_epoch = later.node_epoch;
+  if (later.next_log != 0) next_log = later.next_log;
+}
+
 catalog::catalog(const settings& config)
     : defaults_(std::make_shared<const topic_settings>(default_topic_settings(config))) {}
 

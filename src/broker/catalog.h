@@ -54,10 +54,13 @@ struct topic {
 using topic_ptr = std::shared_ptr<const topic>;
 
 struct catalog_change {
-  std::vector<topic_ptr> put;      // new, or in place of the one with the same id
+  std::vector<topic_ptr> put;  // new, or in place of the one with the same id
   std::vector<topic_ptr> removed;
-  std::int32_t node_epoch = -1;    // -1: as it was
-  std::uint64_t next_log = 0;      // the lowest log id not used yet; 0: as it was
+  std::int32_t node_epoch = -1;  // -1: as it was
+  std::uint64_t next_log = 0;    // the lowest log id not used yet; 0: as it was
+
+  [[nodiscard]] bool empty() const { return put.empty() && removed.empty() && node_epoch < 0 && next_log == 0; }
+  void add(catalog_change&& later);
 };
 
 class catalog {

@@ -106,7 +106,7 @@ void read_deleted(byte_reader& r, const catalog& c, catalog_change& out) {
 }
 
 // Each item names a topic that exists and what is to be different; `change` reads that.
-template <class Change>
+template<class Change>
 void read_changed(byte_reader& r, const catalog& c, catalog_change& out, Change change) {
   const std::uint32_t n = read_count(r, 20);
   for (std::uint32_t i = 0; i < n && r.ok(); ++i) {

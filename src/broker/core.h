@@ -28,7 +28,7 @@
 namespace weir::broker {
 
 struct layout {
-  std::uint32_t reactor = 0;            // of this core
+  std::uint32_t reactor = 0;  // of this core
   std::uint32_t reactors = 1;
   std::uint32_t shards_per_reactor = 4;
 };
@@ -66,13 +66,13 @@ struct core_stats {
   std::uint64_t bytes_in = 0;
   std::uint64_t fetch_requests = 0;
   std::uint64_t bytes_out = 0;
-  std::uint64_t fetches_waiting = 0;       // gauge
-  std::uint64_t produces_waiting = 0;      // gauge: for room in the store
-  std::uint64_t answers_waiting = 0;       // gauge: for durability
-  std::uint64_t duplicates = 0;            // idempotent retries answered without a write
-  std::uint64_t partitions = 0;            // gauge: owned by this reactor
-  std::uint64_t topics = 0;                // gauge: of the node
-  std::uint64_t producers = 0;             // gauge: idempotent producers remembered
+  std::uint64_t fetches_waiting = 0;   // gauge
+  std::uint64_t produces_waiting = 0;  // gauge: for room in the store
+  std::uint64_t answers_waiting = 0;   // gauge: for durability
+  std::uint64_t duplicates = 0;        // idempotent retries answered without a write
+  std::uint64_t partitions = 0;        // gauge: owned by this reactor
+  std::uint64_t topics = 0;            // gauge: of the node
+  std::uint64_t producers = 0;         // gauge: idempotent producers remembered
   bool fenced = false;
 };
 

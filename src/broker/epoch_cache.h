@@ -19,7 +19,7 @@ struct epoch_start {
 };
 
 struct epoch_end {
-  model::epoch found{-1};   // -1: nothing is known about it
+  model::epoch found{-1};  // -1: nothing is known about it
   model::offset end{-1};
 };
 

@@ -29,8 +29,8 @@ producer_check producer_table::check(const model::producer_facts& facts, std::in
 
 void producer_table::note(const model::producer_facts& facts, model::offset base, std::int64_t now_ms) {
   producer_state& s = by_id_[facts.producer_id];
-  const bool follows = s.count > 0 && s.epoch == facts.producer_epoch &&
-                       facts.first_sequence == next(s.last().last_sequence);
+  const bool follows =
+      s.count > 0 && s.epoch == facts.producer_epoch && facts.first_sequence == next(s.last().last_sequence);
   // An accepted batch that does not follow begins anew: another epoch, or a producer that was forgotten.
   if (!follows) s.count = 0;
   s.epoch = facts.producer_epoch;

@@ -26,9 +26,9 @@ struct written_batch {
 struct producer_state {
   static constexpr std::size_t window = 5;
   std::int16_t epoch = -1;
-  std::uint8_t count = 0;                     // of batches, oldest first
+  std::uint8_t count = 0;  // of batches, oldest first
   std::array<written_batch, window> batches{};
-  std::int64_t seen_ms = 0;                   // wall clock of the last append
+  std::int64_t seen_ms = 0;  // wall clock of the last append
 
   [[nodiscard]] const written_batch& last() const { return batches[count - 1U]; }
   friend bool operator==(const producer_state&, const producer_state&) = default;
@@ -36,8 +36,7 @@ struct producer_state {
 
 enum class producer_verdict : std::uint8_t {
   append,
-  duplicate,       // one of the last five batches of this epoch: answered with its offset
-  old_duplicate,   // wholly below the last sequence but no longer known: was written, its offset is forgotten
+  duplicate,  // one of the last five batches of this epoch: answered with its offset
   stale_epoch,
   out_of_order,
 };

@@ -28,7 +28,7 @@ std::string real_text(double v) {
 }
 
 // Numbers differ only in their place and range, so one template makes their setters.
-template <class Field>
+template<class Field>
 result<void> put(Field& field, std::string_view text, std::int64_t low, std::int64_t high, std::string_view want) {
   const auto v = number(text, low, high, want);
   if (!v) return v.error();
@@ -77,8 +77,9 @@ result<void> put_timestamp_type(std::string_view text, topic_settings& out) {
 
 result<void> put_compression(std::string_view text, topic_settings&) {
   if (text == "producer") return {};
-  return fault(errc::invalid, "'" + std::string(text) +
-                                  "' is not supported: only 'producer' is, batches are stored as the producer made them");
+  return fault(
+      errc::invalid,
+      "'" + std::string(text) + "' is not supported: only 'producer' is, batches are stored as the producer made them");
 }
 
 result<void> put_min_insync(std::string_view text, topic_settings&) {
@@ -91,9 +92,10 @@ result<void> put_min_insync(std::string_view text, topic_settings&) {
 constexpr std::int64_t forever = INT64_MAX;
 
 constexpr std::array table{
-    topic_config_key{"cleanup.policy", "log.cleanup.policy", type::list,
-                     "What happens to old records: 'delete' by age and size, 'compact' keeps the last record of each key.",
-                     [](const settings& s) { return s.log.cleanup_policy; }, put_cleanup},
+    topic_config_key{
+        "cleanup.policy", "log.cleanup.policy", type::list,
+        "What happens to old records: 'delete' by age and size, 'compact' keeps the last record of each key.",
+        [](const settings& s) { return s.log.cleanup_policy; }, put_cleanup},
     topic_config_key{"compression.type", "", type::text,
                      "Always 'producer': batches keep the compression that the producer chose.",
                      [](const settings&) { return std::string("producer"); }, put_compression},
@@ -158,7 +160,8 @@ constexpr std::array table{
                      "The size of a segment: retention and compaction work on whole closed segments.",
                      [](const settings& s) { return std::to_string(s.log.segment_bytes); },
                      [](std::string_view t, topic_settings& o) {
-                       return put(o.policy.segment_bytes, t, 16384, INT32_MAX, "a number of bytes from 16384 to 2147483647");
+                       return put(o.policy.segment_bytes, t, 16384, INT32_MAX,
+                                  "a number of bytes from 16384 to 2147483647");
                      }},
     topic_config_key{"segment.ms", "log.roll.ms", type::int64,
                      "The age after which a segment is closed even if it is not full.",
@@ -178,9 +181,11 @@ struct broker_key {
 std::string yes_no(bool b) { return b ? "true" : "false"; }
 
 constexpr std::array broker_table{
-    broker_key{"auto.create.topics.enable", type::boolean, [](const settings& s) { return yes_no(s.auto_create_topics); },
+    broker_key{"auto.create.topics.enable", type::boolean,
+               [](const settings& s) { return yes_no(s.auto_create_topics); },
                "Whether naming a missing topic creates it."},
-    broker_key{"broker.id", type::int32, [](const settings& s) { return std::to_string(s.node_id); }, "This node's number."},
+    broker_key{"broker.id", type::int32, [](const settings& s) { return std::to_string(s.node_id); },
+               "This node's number."},
     broker_key{"default.replication.factor", type::int32,
                [](const settings& s) { return std::to_string(s.default_replication_factor); },
                "Replicas of a topic that names no number."},
@@ -222,22 +227,20 @@ constexpr std::array broker_table{
                "Default of message.timestamp.before.max.ms."},
     broker_key{"log.message.timestamp.type", type::text, [](const settings& s) { return s.log.timestamp_type; },
                "Default of message.timestamp.type."},
-    broker_key{"log.retention.bytes", type::int64, [](const settings& s) { return std::to_string(s.log.retention_bytes); },
-               "Default of retention.bytes."},
-    broker_key{"log.retention.hours", type::int32,
-               [](const settings& s) {
-                 return std::to_string(s.log.retention_ms < 0 ? -1 : s.log.retention_ms / 3'600'000);
-               },
-               "log.retention.ms in hours."},
-    broker_key{"log.retention.minutes", type::int32,
-               [](const settings& s) {
-                 return std::to_string(s.log.retention_ms < 0 ? -1 : s.log.retention_ms / 60'000);
-               },
-               "log.retention.ms in minutes."},
+    broker_key{"log.retention.bytes", type::int64,
+               [](const settings& s) { return std::to_string(s.log.retention_bytes); }, "Default of retention.bytes."},
+    broker_key{
+        "log.retention.hours", type::int32,
+        [](const settings& s) { return std::to_string(s.log.retention_ms < 0 ? -1 : s.log.retention_ms / 3'600'000); },
+        "log.retention.ms in hours."},
+    broker_key{
+        "log.retention.minutes", type::int32,
+        [](const settings& s) { return std::to_string(s.log.retention_ms < 0 ? -1 : s.log.retention_ms / 60'000); },
+        "log.retention.ms in minutes."},
     broker_key{"log.retention.ms", type::int64, [](const settings& s) { return std::to_string(s.log.retention_ms); },
                "Default of retention.ms."},
-    broker_key{"log.roll.hours", type::int32, [](const settings& s) { return std::to_string(s.log.segment_ms / 3'600'000); },
-               "log.roll.ms in hours."},
+    broker_key{"log.roll.hours", type::int32,
+               [](const settings& s) { return std::to_string(s.log.segment_ms / 3'600'000); }, "log.roll.ms in hours."},
     broker_key{"log.roll.ms", type::int64, [](const settings& s) { return std::to_string(s.log.segment_ms); },
                "Default of segment.ms."},
     broker_key{"log.segment.bytes", type::int32, [](const settings& s) { return std::to_string(s.log.segment_bytes); },
@@ -246,7 +249,8 @@ constexpr std::array broker_table{
                "Default of max.message.bytes."},
     broker_key{"min.insync.replicas", type::int32, [](const settings&) { return std::string("1"); },
                "This node keeps one replica of each partition."},
-    broker_key{"node.id", type::int32, [](const settings& s) { return std::to_string(s.node_id); }, "This node's number."},
+    broker_key{"node.id", type::int32, [](const settings& s) { return std::to_string(s.node_id); },
+               "This node's number."},
     broker_key{"num.partitions", type::int32, [](const settings& s) { return std::to_string(s.num_partitions); },
                "Partitions of a topic that names no number."},
     broker_key{"offset.metadata.max.bytes", type::int32,

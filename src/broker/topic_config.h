@@ -22,7 +22,7 @@ namespace weir::broker {
 struct topic_settings {
   model::log_policy policy;
   std::int32_t max_message_bytes = 0;
-  bool append_time = false;              // message.timestamp.type = LogAppendTime
+  bool append_time = false;  // message.timestamp.type = LogAppendTime
   std::int64_t timestamp_before_max_ms = INT64_MAX;
   std::int64_t timestamp_after_max_ms = INT64_MAX;
 };

@@ -1,0 +1,114 @@
+// The broker port of one reactor: knows its sessions, sends each command to the reactors that own what it names, and
+// gathers their answers into one event.
+//
+// With one reactor a command goes straight to the core. With several, the parts for other reactors are copied and sent
+// through executor::send; answers come back the same way, their bytes copied too, because the memory of a store belongs
+// to its reactor. Owner thread: the reactor.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "broker/groups/coordinator.h"
+#include "broker/kernel.h"
+#include "model/broker_port.h"
+
+namespace weir::broker {
+
+struct owned_command;
+
+// Answers that go to another reactor: `owner` is {reactor, gathering} packed, `token` the part.
+class remote_desk final : public reply_sink {
+ public:
+  explicit remote_desk(core_parts& parts) : parts_(parts) {}
+  void reply(const reply_to& to, model::event&& e) override;
+  [[nodiscard]] static std::uint64_t pack(std::uint32_t reactor, std::uint64_t gathering) {
+    return (std::uint64_t{reactor} << 48) | gathering;
+  }
+
+ private:
+  core_parts& parts_;
+};
+
+class front_desk final : public model::broker_port, public reply_sink {
+ public:
+  explicit front_desk(core_parts& parts);
+  ~front_desk() override;
+
+  [[nodiscard]] model::session_id attach(model::event_sink& sink, const model::caller& who) override;
+  void detach(model::session_id s) override;
+  void submit(model::session_id s, model::token t, model::command&& c) override;
+  [[nodiscard]] const node_info& node() const override { return node_; }
+
+  // reply_sink: owner is the session, token the command's.
+  void reply(const reply_to& to, model::event&& e) override;
+  // A part of a gathering.
+  void gathered(std::uint64_t gathering, std::uint64_t part, model::event&& e);
+  // A reactor's store has no room for bulk data, or has again.
+  void pressure(bool paused);
+  void open() { serving_ = true; }
+  void stop();
+
+ private:
+  struct session {
+    model::event_sink* sink = nullptr;
+    model::caller who;
+    std::uint32_t generation = 0;
+    bool publishes = false;
+    bool paused = false;
+  };
+  // A command in parts, one per reactor that has something of it.
+  struct gathering {
+    std::uint64_t session = 0;
+    std::uint64_t token = 0;
+    model::event out;
+    std::vector<std::vector<std::size_t>> places;  // of each part's items in the whole; empty: it is the whole
+    std::vector<std::uint32_t> reactors;           // of each part
+    std::size_t open = 0;
+    std::int64_t bytes_max = 0;  // fetch only
+    bool hurried = false;
+  };
+  class gather_sink final : public reply_sink {
+   public:
+    explicit gather_sink(front_desk& desk) : desk_(desk) {}
+    void reply(const reply_to& to, model::event&& e) override { desk_.gathered(to.owner, to.token, std::move(e)); }
+
+   private:
+    front_desk& desk_;
+  };
+
+  [[nodiscard]] session* find(std::uint64_t id);
+  [[nodiscard]] waiter_id waiter(std::uint64_t id) const;
+  void set_paused(session& s, bool paused);
+  void route(std::uint64_t id, const session& s, std::uint64_t token, model::command& c);
+  void forward(std::uint64_t id, const session& s, std::uint64_t token, std::uint32_t reactor, model::command& c);
+  void broadcast(std::uint64_t id, const session& s, std::uint64_t token, model::command& c, model::event shell);
+  template<class Command, class Event>
+  void split(std::uint64_t id, const session& s, std::uint64_t token, Command& c, Event shell,
+             const std::function<std::uint32_t(std::size_t)>& owner);
+  [[nodiscard]] std::uint32_t owner_of(const model::caller& who, const model::topic_ref& t, std::int32_t index) const;
+  [[nodiscard]] std::uint32_t owner_of(const model::caller& who, std::string_view group) const;
+  [[nodiscard]] std::uint64_t open_gathering(std::uint64_t id, std::uint64_t token, model::event&& shell,
+                                             std::vector<std::uint32_t> reactors,
+                                             std::vector<std::vector<std::size_t>> places);
+  void send_part(std::uint64_t gathering, std::size_t part, std::uint32_t reactor, const session& s, std::uint64_t id,
+                 const model::command& c);
+  void hurry_others(std::uint64_t gathering, const struct gathering& g, std::size_t but);
+  void drop_gatherings(std::uint64_t id);
+
+  core_parts& parts_;
+  node_info node_;
+  std::vector<session> sessions_;  // by the low half of the id; the high half is the generation
+  std::vector<std::uint32_t> free_;
+  std::unordered_map<std::uint64_t, gathering> gatherings_;
+  std::uint64_t last_gathering_ = 0;
+  gather_sink gather_sink_;
+  std::uint32_t pressing_ = 0;  // reactors without room
+  bool serving_ = false;
+  bool stopped_ = false;
+};
+
+}  // namespace weir::broker

@@ -1,0 +1,27 @@
+// What the core keeps in memory for one partition that its reactor owns. Offsets and bytes are the store's.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "broker/catalog.h"
+#include "broker/epoch_cache.h"
+#include "broker/producer_table.h"
+#include "model/ids.h"
+
+namespace weir::broker {
+
+struct partition {
+  model::log_id log{};
+  model::shard_id shard{};
+  std::int32_t index = -1;
+  topic_ptr of;  // null only between recovery and start
+  // State: from records and snapshots alone.
+  epoch_cache epochs;
+  std::unique_ptr<producer_table> producers;  // null: none was seen
+  // Numbers of the fetches that wait for data here (fetch.h). Not state.
+  std::vector<std::uint64_t> waiters;
+};
+
+}  // namespace weir::broker

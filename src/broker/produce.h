@@ -1,0 +1,79 @@
+// Produce: checks entries, gives them their place, appends one record per touched shard, answers when it is on disk.
+//
+// Order: commands are taken in the order of submit. When the store has no room, commands wait here in that order, copied
+// and bounded, and the publishing sessions are told to pause; nobody overtakes. Owner thread: the core's reactor.
+#pragma once
+
+#include <array>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "broker/kernel.h"
+#include "broker/owned_command.h"
+
+namespace weir::broker {
+
+class producer_part {
+ public:
+  // `pressure` hears when commands begin to wait and when none waits any more.
+  producer_part(kernel& k, std::function<void(bool)> pressure) : k_(k), pressure_(std::move(pressure)) {}
+
+  void submit(const reply_to& to, const model::caller& who, const model::produce& c);
+  // Room in the store again, or none ever again: the waiting commands are run or refused.
+  void retry();
+  // The session of these answers is gone: what waits for room is dropped.
+  void drop(const reply_sink* sink, std::uint64_t owner);
+  void stop();
+
+ private:
+  struct waiting {
+    reply_to to;
+    std::unique_ptr<owned_command> command;
+    mono_ns until{};
+  };
+  // An item that passed the checks and waits for its shard's append.
+  struct planned {
+    std::size_t item;
+    model::offset base;
+  };
+  // What goes into one record.
+  struct batch {
+    model::new_record record;
+    std::vector<planned> items;
+    std::size_t bytes = 0;
+    bool idempotent = false;
+  };
+
+  void run(const reply_to& to, const model::caller& who, const model::produce& c);
+  void plan(const model::caller& who, const model::produce& c, std::size_t index, model::produced& out);
+  [[nodiscard]] bool acceptable(const model::produce& c, const model::produce::item& in, const topic& t,
+                                const model::entry_format& format, model::entry_facts& facts,
+                                model::produced::item& out) const;
+  [[nodiscard]] bool timely(const topic_settings& rules, const model::entry_facts& facts,
+                            model::produced::item& out) const;
+  // False when the answer is decided: a duplicate, or refused.
+  [[nodiscard]] bool in_sequence(const partition& p, const model::producer_facts& facts, model::produced::item& out);
+  void explain_missing_keys(const model::entry_format& format, bytes entry, model::produced::item& out) const;
+  void flush(batch& b, model::produced& out);
+  void flush_all(model::produced& out);
+  void wait(const reply_to& to, const model::caller& who, const model::produce& c);
+  void refuse(const reply_to& to, std::size_t items, model::refusal why);
+  void expire_waiting();
+  void arm();
+
+  kernel& k_;
+  std::function<void(bool)> pressure_;
+  std::deque<waiting> waiting_;
+  std::size_t waiting_bytes_ = 0;
+  bool draining_ = false;
+  timer_id timer_{};
+  // Reused from command to command.
+  std::vector<batch> batches_;  // by shard of this reactor
+  std::vector<std::array<std::byte, model::entry_format::stamp_bytes_max>> heads_;
+  std::int64_t now_ms_ = 0;
+  model::ticket observed_{};
+};
+
+}  // namespace weir::broker

@@ -1,0 +1,59 @@
+// Topics as people manage them: describe, create, delete, grow, and their configuration.
+//
+// Deciding a change needs reactor 0 (it owns the catalog); describing works on any. Owner thread: the core's reactor.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "broker/keeper.h"
+#include "broker/kernel.h"
+
+namespace weir::broker {
+
+class topic_admin {
+ public:
+  topic_admin(kernel& k, keeper& topics) : k_(k), keeper_(topics) {}
+
+  // With auto_create and something missing it must be asked on reactor 0; see needs_creation.
+  void describe(const reply_to& to, const model::caller& who, const model::describe_topics& c);
+  [[nodiscard]] bool needs_creation(const model::caller& who, const model::describe_topics& c) const;
+  void describe_configs(const reply_to& to, const model::caller& who, const model::describe_configs& c);
+
+  // Reactor 0.
+  void create(const reply_to& to, const model::caller& who, const model::create_topics& c);
+  void remove(const reply_to& to, const model::caller& who, const model::delete_topics& c);
+  void grow(const reply_to& to, const model::caller& who, const model::grow_topics& c);
+  void alter_configs(const reply_to& to, const model::caller& who, const model::alter_configs& c);
+
+ private:
+  struct refused {
+    model::refusal error = model::refusal::none;
+    std::string detail;
+  };
+  void describe_one(const model::caller& who, const model::topic_ref& ref, model::topic_description& out) const;
+  void fill(const topic& t, model::topic_description& out) const;
+  [[nodiscard]] bool creatable(const model::caller& who, const model::topic_ref& ref, bool auto_create) const;
+  void auto_create(const reply_to& to, const model::caller& who, const model::describe_topics& c);
+
+  [[nodiscard]] refused check_new_name(const model::caller& who, std::string_view name) const;
+  [[nodiscard]] refused check_count(const model::create_topic_item& in, std::int32_t& partitions,
+                                    std::int32_t& replication) const;
+  [[nodiscard]] refused check_assignments(const model::create_topic_item& in) const;
+  [[nodiscard]] refused check_configs(const model::create_topic_item& in, model::config_map& overrides) const;
+  [[nodiscard]] refused check_override(std::string_view name, std::string& value) const;
+  // Null when it was refused.
+  [[nodiscard]] std::shared_ptr<topic> plan_topic(const model::caller& who, const model::create_topic_item& in,
+                                                  std::uint64_t& next_log, model::topic_result& out) const;
+  [[nodiscard]] partition_place place(std::uint64_t& next_log) const;
+  [[nodiscard]] model::uuid new_id() const;
+  [[nodiscard]] refused check_growth(const model::grow_topic_item& in, const topic& t) const;
+  [[nodiscard]] refused plan_configs(const model::alter_configs::item& in, const topic& t,
+                                     model::config_map& overrides) const;
+  [[nodiscard]] refused apply_change(const model::alter_configs::change& c, model::config_map& overrides) const;
+
+  kernel& k_;
+  keeper& keeper_;
+};
+
+}  // namespace weir::broker
