@@ -18,16 +18,14 @@ bool same_text(std::string_view a, std::string_view b) {
 }
 
 bool passes(const std::vector<std::string_view>& filter, std::string_view value) {
-  return filter.empty() ||
-         std::ranges::any_of(filter, [&](std::string_view f) { return same_text(f, value); });
+  return filter.empty() || std::ranges::any_of(filter, [&](std::string_view f) { return same_text(f, value); });
 }
 
 constexpr std::string_view classic = "classic";
 
 }  // namespace
 
-model::groups_described::group group_coordinator::impl::describe_one(live_group* g,
-                                                                     std::string_view name) const {
+model::groups_described::group group_coordinator::impl::describe_one(live_group* g, std::string_view name) const {
   model::groups_described::group out;
   out.id = name;
   if (g == nullptr) {
@@ -74,8 +72,8 @@ void group_coordinator::impl::list(const model::caller& who, const model::list_g
   if (!passes(c.types, classic)) return answer_after(seen, std::move(reply), std::move(event));
   const auto add = [&](std::string_view key, group_state state, std::string_view type) {
     if (groups::vhost_of(key) != who.vhost || !passes(c.states, to_string(state))) return;
-    event.groups.push_back({std::string(groups::name_of(key)), std::string(type),
-                            std::string(to_string(state)), std::string(classic)});
+    event.groups.push_back(
+        {std::string(groups::name_of(key)), std::string(type), std::string(to_string(state)), std::string(classic)});
   };
   for (const auto& [key, g] : live_) {
     seen = std::max(seen, g->last);
@@ -89,8 +87,7 @@ void group_coordinator::impl::list(const model::caller& who, const model::list_g
   answer_after(seen, std::move(reply), std::move(event));
 }
 
-refusal group_coordinator::impl::remove_one(const model::caller& who, std::string_view name,
-                                            model::ticket& seen) {
+refusal group_coordinator::impl::remove_one(const model::caller& who, std::string_view name, model::ticket& seen) {
   live_group* g = open(who, name);
   if (g == nullptr) return refusal::group_not_found;
   seen = std::max(seen, g->last);

@@ -64,8 +64,7 @@ void group_coordinator::impl::close(live_group& g) {
 }
 
 void group_coordinator::impl::close_if_idle(live_group& g) {
-  if (g.state == group_state::empty && g.members().empty() && g.pending.empty() &&
-      table_.find(g.key) == nullptr)
+  if (g.state == group_state::empty && g.members().empty() && g.pending.empty() && table_.find(g.key) == nullptr)
     close(g);
 }
 
@@ -83,8 +82,8 @@ bool group_coordinator::impl::store_generation(live_group& g, const groups::stor
 
 // ---- the public face
 
-group_coordinator::group_coordinator(const group_settings& settings, executor& reactor, const clock& time,
-                                     rng& random, group_journal& journal, const topic_directory& topics)
+group_coordinator::group_coordinator(const group_settings& settings, executor& reactor, const clock& time, rng& random,
+                                     group_journal& journal, const topic_directory& topics)
     : impl_(std::make_unique<impl>(settings, reactor, time, random, journal, topics)) {}
 group_coordinator::~group_coordinator() = default;
 
@@ -92,8 +91,8 @@ void group_coordinator::join(model::shard_id shard, const model::caller& who, wa
                              const model::join_group& c, group_reply<model::group_joined> reply) {
   impl_->join(shard, who, waiter, c, std::move(reply));
 }
-void group_coordinator::sync(model::shard_id, const model::caller& who, waiter_id waiter,
-                             const model::sync_group& c, group_reply<model::group_synced> reply) {
+void group_coordinator::sync(model::shard_id, const model::caller& who, waiter_id waiter, const model::sync_group& c,
+                             group_reply<model::group_synced> reply) {
   impl_->sync(who, waiter, c, std::move(reply));
 }
 void group_coordinator::heartbeat(model::shard_id, const model::caller& who, const model::heartbeat& c,
@@ -104,12 +103,11 @@ void group_coordinator::leave(model::shard_id, const model::caller& who, const m
                               group_reply<model::group_left> reply) {
   impl_->leave(who, c, std::move(reply));
 }
-void group_coordinator::commit(model::shard_id shard, const model::caller& who,
-                               const model::commit_offsets& c, group_reply<model::offsets_committed> reply) {
+void group_coordinator::commit(model::shard_id shard, const model::caller& who, const model::commit_offsets& c,
+                               group_reply<model::offsets_committed> reply) {
   impl_->commit(shard, who, c, std::move(reply));
 }
-void group_coordinator::fetch_offsets(model::shard_id, const model::caller& who,
-                                      const model::fetch_offsets& c,
+void group_coordinator::fetch_offsets(model::shard_id, const model::caller& who, const model::fetch_offsets& c,
                                       group_reply<model::offsets_fetched> reply) {
   impl_->fetch(who, c, std::move(reply));
 }
@@ -125,20 +123,17 @@ void group_coordinator::remove(model::shard_id, const model::caller& who, const 
                                group_reply<model::groups_deleted> reply) {
   impl_->remove(who, c, std::move(reply));
 }
-void group_coordinator::remove_offsets(model::shard_id, const model::caller& who,
-                                       const model::delete_group_offsets& c,
+void group_coordinator::remove_offsets(model::shard_id, const model::caller& who, const model::delete_group_offsets& c,
                                        group_reply<model::group_offsets_deleted> reply) {
   impl_->remove_offsets(who, c, std::move(reply));
 }
 void group_coordinator::drop(waiter_id waiter) { impl_->drop(waiter); }
 void group_coordinator::on_topic_deleted(const model::uuid& id) { impl_->forget_topic(id); }
-result<void> group_coordinator::apply(model::shard_id shard, std::uint16_t state_kind,
-                                      std::uint8_t state_version, bytes state) {
+result<void> group_coordinator::apply(model::shard_id shard, std::uint16_t state_kind, std::uint8_t state_version,
+                                      bytes state) {
   return impl_->table_.apply(shard, state_kind, state_version, state);
 }
-void group_coordinator::snapshot(model::shard_id shard, byte_vector& out) const {
-  impl_->table_.snapshot(shard, out);
-}
+void group_coordinator::snapshot(model::shard_id shard, byte_vector& out) const { impl_->table_.snapshot(shard, out); }
 result<void> group_coordinator::restore(model::shard_id shard, bytes snapshot) {
   return impl_->table_.restore(shard, snapshot);
 }

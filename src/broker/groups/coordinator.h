@@ -40,9 +40,7 @@ enum class group_record : std::uint16_t {
   group_removed = 43,
   topic_forgotten = 44,  // the offsets of one topic in all groups of the shard
 };
-[[nodiscard]] constexpr bool is_group_record(std::uint16_t state_kind) {
-  return state_kind >= 40 && state_kind < 60;
-}
+[[nodiscard]] constexpr bool is_group_record(std::uint16_t state_kind) { return state_kind >= 40 && state_kind < 60; }
 
 // How records reach the log. Implemented by the core; everything on the owner thread.
 class group_journal {
@@ -66,9 +64,8 @@ class group_journal {
 class topic_directory {
  public:
   struct entry {
-    model::refusal error =
-        model::refusal::none;  // unknown_topic_or_partition, unknown_topic_id, denied_topic, ...
-    std::string_view name;     // valid until the topic changes
+    model::refusal error = model::refusal::none;  // unknown_topic_or_partition, unknown_topic_id, denied_topic, ...
+    std::string_view name;                        // valid until the topic changes
     model::uuid id{};
     std::int32_t partitions = 0;
   };
@@ -137,8 +134,8 @@ class group_coordinator {
   // ---- the state machine's part
   // The only mutator of stored state. Faults: corrupt (never from what we wrote), unsupported (version or
   // kind).
-  [[nodiscard]] result<void> apply(model::shard_id shard, std::uint16_t state_kind,
-                                   std::uint8_t state_version, bytes state);
+  [[nodiscard]] result<void> apply(model::shard_id shard, std::uint16_t state_kind, std::uint8_t state_version,
+                                   bytes state);
   // Appends all stored state of the shard to `out`; exact.
   void snapshot(model::shard_id shard, byte_vector& out) const;
   // Replaces all stored state of the shard. Before start() only.

@@ -38,14 +38,9 @@ class group_coordinator::impl {
   using live_member = groups::live_member;
   using group_state = groups::group_state;
 
-  impl(const group_settings& settings, executor& reactor, const clock& time, rng& random,
-       group_journal& journal, const topic_directory& topics)
-      : settings_(settings),
-        reactor_(reactor),
-        clock_(time),
-        rng_(random),
-        journal_(journal),
-        topics_(topics) {}
+  impl(const group_settings& settings, executor& reactor, const clock& time, rng& random, group_journal& journal,
+       const topic_directory& topics)
+      : settings_(settings), reactor_(reactor), clock_(time), rng_(random), journal_(journal), topics_(topics) {}
   impl(const impl&) = delete;
   impl& operator=(const impl&) = delete;
   ~impl();
@@ -72,16 +67,13 @@ class group_coordinator::impl {
   // ---- offsets.cc
   void commit(model::shard_id shard, const model::caller& who, const model::commit_offsets& c,
               group_reply<model::offsets_committed> reply);
-  void fetch(const model::caller& who, const model::fetch_offsets& c,
-             group_reply<model::offsets_fetched> reply);
+  void fetch(const model::caller& who, const model::fetch_offsets& c, group_reply<model::offsets_fetched> reply);
   void forget_topic(const model::uuid& id);
 
   // ---- admin.cc
-  void describe(const model::caller& who, const model::describe_groups& c,
-                group_reply<model::groups_described> reply);
+  void describe(const model::caller& who, const model::describe_groups& c, group_reply<model::groups_described> reply);
   void list(const model::caller& who, const model::list_groups& c, group_reply<model::groups_listed> reply);
-  void remove(const model::caller& who, const model::delete_groups& c,
-              group_reply<model::groups_deleted> reply);
+  void remove(const model::caller& who, const model::delete_groups& c, group_reply<model::groups_deleted> reply);
   void remove_offsets(const model::caller& who, const model::delete_group_offsets& c,
                       group_reply<model::group_offsets_deleted> reply);
   [[nodiscard]] stats statistics() const;
@@ -144,8 +136,7 @@ class group_coordinator::impl {
   [[nodiscard]] model::group_joined joined_event(const live_group& g, const live_member& m) const;
   [[nodiscard]] std::string new_member_id(std::string_view prefix);
   [[nodiscard]] model::refusal leave_one(live_group* g, const model::leave_group::member& who);
-  static model::refusal check_member(live_group& g, std::string_view id,
-                                     std::optional<std::string_view> instance);
+  static model::refusal check_member(live_group& g, std::string_view id, std::optional<std::string_view> instance);
   void heard_of(live_member& m) { m.deadline = after(m.session_timeout_ms); }
 
   void park(live_group& g, live_member& m, groups::parked<model::group_joined> p);
@@ -175,8 +166,8 @@ class group_coordinator::impl {
 
   // ---- offsets.cc
   [[nodiscard]] model::refusal check_commit(live_group* g, const model::commit_offsets& c) const;
-  model::refusal append_commit(model::shard_id shard, const model::caller& who,
-                               const model::commit_offsets& c, std::vector<model::refusal>& items);
+  model::refusal append_commit(model::shard_id shard, const model::caller& who, const model::commit_offsets& c,
+                               std::vector<model::refusal>& items);
   void fetch_some(const model::caller& who, const groups::stored_group* g, const model::fetch_offsets& c,
                   std::vector<model::offsets_fetched::item>& out) const;
   void fetch_all(const model::caller& who, const groups::stored_group& g,
@@ -184,8 +175,7 @@ class group_coordinator::impl {
   void sweep_slice(std::string after_key);
   void sweep_group(live_group& g, const groups::stored_group& stored);
   // ---- admin.cc
-  [[nodiscard]] model::refusal remove_one(const model::caller& who, std::string_view name,
-                                          model::ticket& seen);
+  [[nodiscard]] model::refusal remove_one(const model::caller& who, std::string_view name, model::ticket& seen);
   [[nodiscard]] model::groups_described::group describe_one(live_group* g, std::string_view name) const;
 
   const group_settings settings_;
@@ -203,8 +193,7 @@ class group_coordinator::impl {
   bool flushing_ = false;
   std::uint64_t incarnations_ = 0;
   std::uint64_t rebalances_ = 0;
-  model::ticket
-      removed_{};  // newest record that took a whole group or topic away: what is absent is seen through it
+  model::ticket removed_{};  // newest record that took a whole group or topic away: what is absent is seen through it
   timer_id sweep_timer_{};
   byte_vector scratch_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for tasks in the journal that outlive us

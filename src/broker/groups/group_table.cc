@@ -101,8 +101,7 @@ stored_group& group_table::at(model::shard_id shard, std::string_view key) {
   return it->second;
 }
 
-result<void> group_table::apply(model::shard_id shard, std::uint16_t kind, std::uint8_t version,
-                                bytes state) {
+result<void> group_table::apply(model::shard_id shard, std::uint16_t kind, std::uint8_t version, bytes state) {
   if (version != record_version) return fault(errc::unsupported, "group record of an unknown version");
   byte_reader in(state);
   bool ok = false;

@@ -65,8 +65,7 @@ class group_table {
  public:
   using map = std::map<std::string, stored_group, std::less<>>;
 
-  [[nodiscard]] result<void> apply(model::shard_id shard, std::uint16_t kind, std::uint8_t version,
-                                   bytes state);
+  [[nodiscard]] result<void> apply(model::shard_id shard, std::uint16_t kind, std::uint8_t version, bytes state);
   void snapshot(model::shard_id shard, byte_vector& out) const;
   [[nodiscard]] result<void> restore(model::shard_id shard, bytes snapshot);
 

@@ -139,8 +139,7 @@ parked<model::group_joined> live_group::unpark_join(live_member& m) {
   return std::exchange(m.joining, {});
 }
 
-bool live_group::supports(std::string_view type,
-                          const std::vector<model::join_group::protocol>& protocols) const {
+bool live_group::supports(std::string_view type, const std::vector<model::join_group::protocol>& protocols) const {
   if (members_.empty()) return !type.empty() && !protocols.empty();
   if (type != protocol_type) return false;
   return std::ranges::any_of(protocols, [&](const auto& p) {
@@ -151,9 +150,7 @@ bool live_group::supports(std::string_view type,
 
 std::string live_group::select_protocol() const {
   WEIR_ASSERT(!members_.empty());
-  const auto common = [&](const member_protocol& p) {
-    return supporters_.find(p.name)->second == members_.size();
-  };
+  const auto common = [&](const member_protocol& p) { return supporters_.find(p.name)->second == members_.size(); };
   std::map<std::string_view, std::size_t> votes;
   for (const auto& [id, m] : members_) {
     const auto choice = std::ranges::find_if(m.protocols, common);

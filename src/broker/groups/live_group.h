@@ -55,8 +55,7 @@ struct live_member {
   [[nodiscard]] const member_protocol* find(std::string_view protocol) const;
 };
 
-[[nodiscard]] std::vector<member_protocol> copy_protocols(
-    const std::vector<model::join_group::protocol>& from);
+[[nodiscard]] std::vector<member_protocol> copy_protocols(const std::vector<model::join_group::protocol>& from);
 
 class live_group {
  public:
@@ -82,8 +81,7 @@ class live_group {
   [[nodiscard]] parked<model::group_joined> unpark_join(live_member& m);
 
   // Whether a member with this type and these protocols can be in the group.
-  [[nodiscard]] bool supports(std::string_view type,
-                              const std::vector<model::join_group::protocol>& protocols) const;
+  [[nodiscard]] bool supports(std::string_view type, const std::vector<model::join_group::protocol>& protocols) const;
   // The common protocol that most members prefer. There is a member.
   [[nodiscard]] std::string select_protocol() const;
   [[nodiscard]] bool all_joined() const { return joining_ == members_.size() && pending.empty(); }

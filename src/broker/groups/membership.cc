@@ -32,8 +32,7 @@ void group_coordinator::impl::unlist(waiter_id waiter, const live_group& g, cons
   const auto it = waiting_.find(waiter);
   if (it == waiting_.end()) return;
   auto& places = it->second;
-  const auto at =
-      std::ranges::find_if(places, [&](const auto& p) { return p.first == g.key && p.second == m.id; });
+  const auto at = std::ranges::find_if(places, [&](const auto& p) { return p.first == g.key && p.second == m.id; });
   if (at != places.end()) places.erase(at);
   if (places.empty()) waiting_.erase(it);
 }
@@ -288,8 +287,7 @@ void group_coordinator::impl::leave(const model::caller& who, const model::leave
                                     group_reply<model::group_left> reply) {
   const turn t(*this);
   if (c.group.empty())
-    return answer<model::group_left>(nullptr, std::move(reply),
-                                     {.error = refusal::invalid_group, .members = {}});
+    return answer<model::group_left>(nullptr, std::move(reply), {.error = refusal::invalid_group, .members = {}});
   model::group_left event;
   event.members.reserve(c.members.size());
   model::ticket seen = removed_;

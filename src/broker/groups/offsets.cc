@@ -24,8 +24,7 @@ refusal group_coordinator::impl::check_commit(live_group* g, const model::commit
   return g->state == group_state::completing ? refusal::rebalance_in_progress : refusal::none;
 }
 
-void group_coordinator::impl::commit(model::shard_id shard, const model::caller& who,
-                                     const model::commit_offsets& c,
+void group_coordinator::impl::commit(model::shard_id shard, const model::caller& who, const model::commit_offsets& c,
                                      group_reply<model::offsets_committed> reply) {
   const turn t(*this);
   live_group* g = open(who, c.group);
@@ -109,8 +108,7 @@ void group_coordinator::impl::fetch_some(const model::caller& who, const groups:
     o.topic_id = item.topic.name.empty() ? item.topic.id : topic.id;
     o.partition = item.partition;
     // A name that means nothing (any more) is not an error here: nothing is committed for it.
-    if (topic.error != refusal::none && topic.error != refusal::unknown_topic_or_partition)
-      o.error = topic.error;
+    if (topic.error != refusal::none && topic.error != refusal::unknown_topic_or_partition) o.error = topic.error;
     if (topic.error != refusal::none || g == nullptr) continue;
     const groups::committed_offset* found = g->find(topic.id, item.partition);
     if (found == nullptr) continue;

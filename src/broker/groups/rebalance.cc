@@ -105,15 +105,13 @@ void group_coordinator::impl::sync(const model::caller& who, waiter_id waiter, c
                                    group_reply<model::group_synced> reply) {
   const turn t(*this);
   live_group* g = open(who, c.group);
-  if (const refusal r = check_sync(g, c); r != refusal::none)
-    return answer(g, std::move(reply), failed_sync(r));
+  if (const refusal r = check_sync(g, c); r != refusal::none) return answer(g, std::move(reply), failed_sync(r));
   live_member& m = g->get(c.member);
   m.synced = true;
   heard_of(m);
   if (g->state == group_state::stable) {
     return answer<model::group_synced>(
-        g, std::move(reply),
-        {.protocol_type = g->protocol_type, .protocol = g->protocol, .assignment = m.assignment});
+        g, std::move(reply), {.protocol_type = g->protocol_type, .protocol = g->protocol, .assignment = m.assignment});
   }
   park(*g, m, {waiter, std::move(reply)});
   if (g->leader == m.id && !g->storing) store_assignments(*g, c);
@@ -134,10 +132,9 @@ void group_coordinator::impl::store_assignments(live_group& g, const model::sync
     return prepare(g);
   }
   g.storing = true;
-  journal_.when_durable(g.last,
-                        [this, alive = alive_, key = g.key, is = g.incarnation, generation = g.generation] {
-                          if (*alive) on_assignments_durable(key, is, generation);
-                        });
+  journal_.when_durable(g.last, [this, alive = alive_, key = g.key, is = g.incarnation, generation = g.generation] {
+    if (*alive) on_assignments_durable(key, is, generation);
+  });
 }
 
 void group_coordinator::impl::on_assignments_durable(const std::string& key, std::uint64_t incarnation,
@@ -158,8 +155,7 @@ void group_coordinator::impl::on_assignments_durable(const std::string& key, std
     m->assignment = s.assignment;
     if (!m->syncing) continue;
     heard_of(*m);
-    answer_sync(g, *m,
-                {.protocol_type = g.protocol_type, .protocol = g.protocol, .assignment = m->assignment});
+    answer_sync(g, *m, {.protocol_type = g.protocol_type, .protocol = g.protocol, .assignment = m->assignment});
   }
 }
 

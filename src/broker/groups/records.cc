@@ -92,8 +92,7 @@ void run_writer::topic(const model::uuid& id) {
   out_.le(std::uint32_t{0});
 }
 
-void run_writer::offset(std::int32_t p, model::offset at, model::epoch leader_epoch,
-                        std::string_view metadata) {
+void run_writer::offset(std::int32_t p, model::offset at, model::epoch leader_epoch, std::string_view metadata) {
   partition(p);
   out_.le(at.raw());
   out_.le(leader_epoch.raw());
