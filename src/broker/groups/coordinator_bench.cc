@@ -27,7 +27,7 @@ void commit_offsets(benchmark::State& state) {
   o.group = "g";
   for (std::int32_t p = 0; p < state.range(0); ++p) o.items.push_back({{"t", {}}, p, model::offset{p}, {}, ""});
   for (auto _ : state) {
-    r.groups->commit(shard, r.who, o, [](model::offsets_committed&& e) { benchmark::DoNotOptimize(e); });
+    r.groups.commit(shard, r.who, o, [](model::offsets_committed&& e) { benchmark::DoNotOptimize(e); });
     r.journal.entries.clear();
   }
   state.SetItemsProcessed(state.iterations() * state.range(0));
@@ -39,9 +39,9 @@ void fetch_offsets(benchmark::State& state) {
   model::commit_offsets o;
   o.group = "g";
   for (std::int32_t p = 0; p < state.range(0); ++p) o.items.push_back({{"t", {}}, p, model::offset{p}, {}, ""});
-  r.groups->commit(shard, r.who, o, [](model::offsets_committed&&) {});
+  r.groups.commit(shard, r.who, o, [](model::offsets_committed&&) {});
   for (auto _ : state)
-    r.groups->fetch_offsets(shard, r.who, {.group = "g", .items = {}},
+    r.groups.fetch_offsets(shard, r.who, {.group = "g", .items = {}},
                             [](model::offsets_fetched&& e) { benchmark::DoNotOptimize(e); });
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
