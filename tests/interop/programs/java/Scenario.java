@@ -118,12 +118,17 @@ class Scenario {
         settled(topic, partitions);
     }
 
-    /** The reference broker answers a creation before every partition has its leader. */
+    /** The reference broker answers a creation before every partition takes requests, and its producer then stalls. */
     void settled(String topic, int partitions) throws Exception {
         until("leaders of " + topic, 20, () -> {
             try {
                 TopicDescription told = admin.describeTopics(List.of(topic)).allTopicNames().get(20, TimeUnit.SECONDS).get(topic);
-                return told.partitions().size() == partitions && told.partitions().stream().allMatch(p -> p.leader() != null && !p.leader().isEmpty());
+                if (told.partitions().size() != partitions || told.partitions().stream().anyMatch(p -> p.leader() == null || p.leader().isEmpty()))
+                    return false;
+                Map<TopicPartition, OffsetSpec> all = new HashMap<>();
+                for (int p = 0; p < partitions; p++) all.put(new TopicPartition(topic, p), OffsetSpec.latest());
+                admin.listOffsets(all).all().get(20, TimeUnit.SECONDS);
+                return true;
             } catch (ExecutionException e) {
                 if (e.getCause() instanceof UnknownTopicOrPartitionException) return false;
                 throw e;
