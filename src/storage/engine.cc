@@ -214,15 +214,11 @@ void engine::set_policy(model::log_id id, const model::log_policy& policy) {
 void engine::read(const model::read_request& request, model::read_done done) { reader_->read(request, std::move(done)); }
 
 void engine::find_time(model::log_id id, std::int64_t from_ms, model::offset below, model::find_done done) {
-  log_state* log = core_.logs.find(id);
-  if (log == nullptr) return done(fault(errc::not_found, "no such log"));
-  reader_->find_time(*log, from_ms, below, std::move(done));
+  reader_->find_time(id, from_ms, below, std::move(done));
 }
 
 void engine::find_latest_time(model::log_id id, model::offset below, model::find_done done) {
-  log_state* log = core_.logs.find(id);
-  if (log == nullptr) return done(fault(errc::not_found, "no such log"));
-  reader_->find_latest_time(*log, below, std::move(done));
+  reader_->find_latest_time(id, below, std::move(done));
 }
 
 std::vector<model::log_id> engine::logs() const {

@@ -1,13 +1,42 @@
 #include "storage/reader.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/assert.h"
 
 namespace weir::storage {
 
+namespace {
+constexpr std::size_t read_least_bytes = 64U << 10;
+constexpr std::size_t entry_bytes_max = 1U << 30;  // far above record_bytes_max: only against damaged lengths
+constexpr int extents_per_read = 64;  // a read over many small pieces ends early after so many
+
+std::string place(const std::string& file, std::uint64_t position) { return file + " at byte " + std::to_string(position); }
+}  // namespace
+
+// A read that needs the disk. Everything it needs across waits is copied: logs, extents and files may go meanwhile.
+struct reader::disk_read {
+  model::read_request request;
+  model::read_done done;
+  model::read_batch out;
+  model::offset next{};  // nothing below it is wanted any more
+  bool full = false;
+  int extents = 0;
+  // The extent under way.
+  std::shared_ptr<platform::file> handle;
+  std::string file_name;
+  std::uint64_t file_id = 0;
+  std::uint64_t position = 0;
+  std::uint64_t end_position = 0;
+  model::offset extent_end{};
+  std::size_t least_bytes = 0;  // an entry that did not fit the last buffer needs so many
+};
+
 reader::reader(core& c)
-    : core_(c), held_(std::make_shared<std::atomic<std::uint64_t>>(0)), alive_(std::make_shared<reader*>(this)) {}
+    : core_(c),
+      budget_(std::make_shared<read_budget>(c.options.read_bytes_max)),
+      alive_(std::make_shared<reader*>(this)) {}
 
 void reader::read(const model::read_request& request, model::read_done done) {
   log_state* log = core_.logs.find(request.log);
@@ -18,11 +47,16 @@ void reader::read(const model::read_request& request, model::read_done done) {
   }
   model::read_batch out;
   if (from_memory(*log, request, out)) return done(std::move(out));
-  done(fault(errc::unsupported, "reads from data files are not here yet"));
+  auto op = std::make_shared<disk_read>();
+  op->request = request;
+  if (core_.planted(planted_fault::read_limit_ignored)) op->request.below = log->end;
+  op->done = std::move(done);
+  op->next = request.from;
+  step(op);
 }
 
-// Whether memory answers: it holds everything from the asked offset on.
-bool reader::from_memory(log_state& log, const model::read_request& request, model::read_batch& out) const {
+// Whether memory answers the rest: it holds everything from the asked offset on. Adds to `out`.
+bool reader::from_memory(const log_state& log, const model::read_request& request, model::read_batch& out) const {
   const model::offset below = core_.planted(planted_fault::read_limit_ignored) ? log.end : request.below;
   if (request.from >= log.end || request.from >= below) return true;
   if (log.tail.empty() || log.tail.front().base > request.from) return false;
@@ -43,11 +77,153 @@ bool reader::from_memory(log_state& log, const model::read_request& request, mod
   return true;
 }
 
-void reader::find_time(log_state&, std::int64_t, model::offset, model::find_done done) {
-  done(fault(errc::unsupported, "search by time is not here yet"));
+// Goes on until the answer is complete or the disk is asked.
+void reader::step(const disk_read_ptr& op) {
+  for (;;) {
+    log_state* log = core_.logs.find(op->request.log);
+    if (log == nullptr) return op->done(fault(errc::not_found, "the log was removed"));
+    if (op->next < log->start && op->out.entries.empty()) {
+      return op->done(fault(errc::out_of_range, "the log was trimmed past this offset"));
+    }
+    const bool limited = op->extents >= extents_per_read && !op->out.entries.empty();
+    if (op->full || limited || op->next >= op->request.below || op->next >= log->end) return op->done(std::move(op->out));
+    model::read_request rest = op->request;
+    rest.from = op->next;
+    if (from_memory(*log, rest, op->out)) return op->done(std::move(op->out));
+    const std::size_t i = log->extent_at(op->next);
+    const bool memory_is_next = !log->tail.empty() && (i == log->extents.size() || log->tail.front().base <= log->extents[i].base);
+    if (i == log->extents.size() || (memory_is_next && op->next < log->extents[i].base)) {
+      // Nothing in files here: what was compacted away, then the tail.
+      op->next = log->tail.empty() ? log->end : log->tail.front().base;
+      continue;
+    }
+    op->next = std::max(op->next, log->extents[i].base);
+    if (op->next >= op->request.below) continue;
+    return read_extent(op, *log, log->extents[i]);
+  }
 }
-void reader::find_latest_time(log_state&, model::offset, model::find_done done) {
-  done(fault(errc::unsupported, "search by time is not here yet"));
+
+// Finds where in the extent to begin, and reads there.
+void reader::read_extent(const disk_read_ptr& op, log_state& log, const extent& e) {
+  data_file& f = *e.file;
+  std::uint64_t position = e.position;
+  const bool resumes = log.resume_at == op->next && log.resume_file == f.id && log.resume_position >= e.position &&
+                       log.resume_position < e.position + e.length;
+  const bool large = e.length > 2ULL * core_.options.index_span_bytes && f.kind == data_file_kind::own;
+  if (resumes) {
+    position = log.resume_position;
+  } else if (op->next > e.base && large) {
+    if (!indexed(f)) {
+      return with_index(f, [this, op](const result<void>& outcome) {
+        if (!outcome) return op->done(outcome.error());
+        step(op);
+      });
+    }
+    core_.files.index_used(f);
+    const auto it = std::upper_bound(f.index.begin(), f.index.end(), op->next,
+                                     [](model::offset o, const index_entry& x) { return o < x.base; });
+    if (it != f.index.begin()) position = std::max(position, std::prev(it)->position);
+  }
+  auto handle = core_.files.open(f);
+  if (!handle) return op->done(handle.error());
+  op->handle = *handle;
+  op->file_name = data_file_name(f.id, f.kind);
+  op->file_id = f.id;
+  op->position = position;
+  op->end_position = e.position + e.length;
+  op->extent_end = e.end;
+  op->least_bytes = 0;
+  ++op->extents;
+  fetch(op);
+}
+
+void reader::fetch(const disk_read_ptr& op) {
+  const std::size_t missing = op->request.bytes_max - std::min(op->request.bytes_max, op->out.payload_bytes);
+  std::size_t want = std::clamp<std::size_t>(missing + core_.options.index_span_bytes, read_least_bytes,
+                                             std::max<std::size_t>(core_.options.read_ahead_bytes, read_least_bytes));
+  want = std::max(want, op->least_bytes);
+  want = static_cast<std::size_t>(std::min<std::uint64_t>(want, op->end_position - op->position));
+  auto buffer = read_buffer::make(budget_, want);
+  if (buffer == nullptr) {
+    if (!op->out.entries.empty()) return op->done(std::move(op->out));
+    return op->done(fault(errc::busy, "too many reads from disk are under way or still held"));
+  }
+  const auto handle = op->handle;
+  handle->read(op->position, buffer->all(),
+               [this, alive = std::weak_ptr(alive_), op, buffer, want](const result<std::size_t>& got) {
+                 if (alive.expired()) return;
+                 if (!got) return op->done(fault(got.error().code, place(op->file_name, op->position) + ": " + got.error().text));
+                 if (*got != want) return op->done(fault(errc::corrupt, place(op->file_name, op->position) + ": the file ends early"));
+                 auto more = take(*op, buffer);
+                 if (!more) return op->done(more.error());
+                 if (*more) return fetch(op);
+                 step(op);
+               });
+}
+
+// Whether the entry still belongs to the answer.
+bool reader::wanted(const disk_read& op, const entry_header& h) {
+  if (h.end() <= op.next) return true;
+  if (h.base >= op.request.below) return false;
+  if (op.out.entries.empty() && op.request.at_least_one) return true;
+  return op.out.payload_bytes + h.payload_bytes <= op.request.bytes_max;
+}
+
+// Takes what the buffer holds; true when the same extent must be read further.
+result<bool> reader::take(disk_read& op, const std::shared_ptr<read_buffer>& buffer) {
+  bytes rest = buffer->all();
+  while (!rest.empty() && !op.full) {
+    const std::size_t size = entry_size_at(rest);
+    const std::uint64_t left = op.end_position - op.position;
+    if (size > left || (size == 0 && left < entry_header_bytes)) {
+      return fault(errc::corrupt, place(op.file_name, op.position) + ": an entry is longer than its extent");
+    }
+    if (size == 0 && rest.size() >= entry_header_bytes) {
+      return fault(errc::corrupt, place(op.file_name, op.position) + ": an entry takes no offsets");
+    }
+    if (size == 0 || size > rest.size()) {
+      // Cut by the end of the buffer: read again from here, at least so much, if it is wanted at all.
+      op.least_bytes = std::max(size, entry_header_bytes);
+      if (size > entry_bytes_max) return fault(errc::corrupt, place(op.file_name, op.position) + ": an entry is too long");
+      if (size != 0) op.full = !wanted(op, load_entry_header(rest.data()));
+      break;
+    }
+    auto more = take_entry(op, rest.first(size), buffer);
+    if (!more) return more;
+    if (!*more) break;
+    op.position += size;
+    rest = rest.subspan(size);
+  }
+  if (log_state* log = core_.logs.find(op.request.log); log != nullptr) {
+    log->resume_at = op.next;
+    log->resume_file = op.file_id;
+    log->resume_position = op.position;
+  }
+  if (op.full) return false;
+  if (op.position < op.end_position) return true;
+  op.next = std::max(op.next, op.extent_end);
+  return false;
+}
+
+// Takes one whole entry; false when the answer is complete before it.
+result<bool> reader::take_entry(disk_read& op, bytes rest, const std::shared_ptr<read_buffer>& buffer) {
+  auto e = parse_entry(rest, !core_.planted(planted_fault::read_unchecked));
+  if (!e) return fault(e.error().code, place(op.file_name, op.position) + ": " + e.error().text);
+  const entry_header& h = e->header;
+  if (h.log != op.request.log || h.end() > op.extent_end) {
+    return fault(errc::corrupt, place(op.file_name, op.position) + ": an entry of another log or place");
+  }
+  if (h.end() <= op.next) return true;  // before what was asked
+  if (!wanted(op, h)) {
+    op.full = true;
+    return false;
+  }
+  op.next = h.end();
+  if (h.kind == entry_kind::hole) return true;
+  op.out.entries.push_back({h.base, h.count, h.format, h.max_timestamp_ms, h.leader_epoch, e->payload});
+  op.out.payload_bytes += h.payload_bytes;
+  if (op.out.owners.empty() || op.out.owners.back() != buffer) op.out.owners.push_back(buffer);
+  return true;
 }
 
 }  // namespace weir::storage

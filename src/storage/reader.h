@@ -1,13 +1,15 @@
 // Reads: from memory where the tail reaches, else from data files by large checked reads. Owner thread: the store's
-// reactor. Buffers are released on any thread; what they hold is bounded by read_bytes_max.
+// reactor. What disk reads hold in memory is bounded by read_bytes_max.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <unordered_map>
+#include <vector>
 
 #include "storage/core.h"
+#include "storage/read_buffer.h"
 
 namespace weir::storage {
 
@@ -15,34 +17,45 @@ class reader {
  public:
   explicit reader(core& c);
 
+  // The contract is model::log_store's.
   void read(const model::read_request& request, model::read_done done);
-  void find_time(log_state& log, std::int64_t from_ms, model::offset below, model::find_done done);
-  void find_latest_time(log_state& log, model::offset below, model::find_done done);
+  void find_time(model::log_id log, std::int64_t from_ms, model::offset below, model::find_done done);
+  void find_latest_time(model::log_id log, model::offset below, model::find_done done);
 
-  // The sparse index of a file, built by reading it when it is neither in memory nor in a footer.
-  void with_index(data_file& f, std::function<void(result<void>)> done);
-  // Reads a span of a file; the buffer is charged to the read budget. Faults: busy.
-  using span_done = std::function<void(result<std::shared_ptr<byte_vector>>)>;
-  void read_span(data_file& f, std::uint64_t position, std::size_t length, span_done done);
-
-  [[nodiscard]] std::uint64_t held_bytes() const { return held_->load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t held_bytes() const { return budget_->held(); }
 
  private:
   struct disk_read;
   struct time_search;
   struct index_scan;
-  [[nodiscard]] bool from_memory(log_state& log, const model::read_request& request, model::read_batch& out) const;
-  void step(const std::shared_ptr<disk_read>& op);
-  void locate(const std::shared_ptr<disk_read>& op);
-  void fetch(const std::shared_ptr<disk_read>& op);
-  void take(const std::shared_ptr<disk_read>& op, const std::shared_ptr<byte_vector>& buffer);
-  void finish(const std::shared_ptr<disk_read>& op, result<model::read_batch> outcome);
-  void scan_index(const std::shared_ptr<index_scan>& op);
-  void load_footer(data_file& f, std::function<void(result<void>)> done);
-  void search(const std::shared_ptr<time_search>& op);
+  using disk_read_ptr = std::shared_ptr<disk_read>;
+  using search_ptr = std::shared_ptr<time_search>;
+  using scan_ptr = std::shared_ptr<index_scan>;
+  using step_done = std::function<void(result<void>)>;
+
+  [[nodiscard]] bool from_memory(const log_state& log, const model::read_request& request, model::read_batch& out) const;
+  void step(const disk_read_ptr& op);
+  void read_extent(const disk_read_ptr& op, log_state& log, const extent& e);
+  void fetch(const disk_read_ptr& op);
+  [[nodiscard]] static bool wanted(const disk_read& op, const entry_header& h);
+  [[nodiscard]] result<bool> take(disk_read& op, const std::shared_ptr<read_buffer>& buffer);
+  [[nodiscard]] result<bool> take_entry(disk_read& op, bytes rest, const std::shared_ptr<read_buffer>& buffer);
+
+  // Sparse indexes: from memory, the footer, or a scan of the file.
+  [[nodiscard]] static bool indexed(const data_file& f) { return f.indexed >= f.length && !f.index.empty(); }
+  void with_index(data_file& f, step_done done);
+  void load_footer(const scan_ptr& op);
+  void scan(const scan_ptr& op);
+  void index_done(const scan_ptr& op, const result<void>& outcome);
+
+  void search(const search_ptr& op);
+  [[nodiscard]] bool search_memory(const search_ptr& op, log_state& log);
+  void search_extent(const search_ptr& op, log_state& log, const extent& e);
+  void largest_of(const search_ptr& op);
 
   core& core_;
-  std::shared_ptr<std::atomic<std::uint64_t>> held_;
+  std::shared_ptr<read_budget> budget_;
+  std::unordered_map<std::uint64_t, std::vector<step_done>> index_waiters_;  // by file id
   std::shared_ptr<reader*> alive_;
 };
 

@@ -235,5 +235,68 @@ TEST_F(store_test, a_clean_close_leaves_nothing_to_replay) {
   EXPECT_EQ(s->info(log_one).end, offset(1));
 }
 
+TEST_F(store_test, reads_come_from_files_after_a_restart) {
+  const model::log_id big(102);
+  create(log_one);
+  create(big);
+  for (int i = 0; i < 40; ++i) put(log_one, "small " + std::to_string(i), 2, 1000 + i);
+  for (int i = 0; i < 200; ++i) put(big, "big " + std::to_string(i) + std::string(1500, '.'), 3, 1000 + i);
+  close();
+  open();
+  EXPECT_EQ(get(log_one, 3, 14), "2:small 1 4:small 2 ");
+  EXPECT_EQ(get(log_one, 79), "78:small 39 ");
+  for (const int at : {0, 1, 2, 3, 299, 300, 301, 597, 599}) {
+    const int i = at / 3;
+    EXPECT_EQ(get(big, at, 1), std::to_string(i * 3) + ":" + ("big " + std::to_string(i) + std::string(20, '.')).substr(0, 20) + " ");
+  }
+  // The whole log, in reads of a sequential reader, crossing into memory.
+  put(big, "tail");
+  std::int64_t next = 0;
+  while (next < 601) {
+    const std::string got = get(big, next, 9000);
+    ASSERT_FALSE(got.empty());
+    EXPECT_EQ(got.substr(0, got.find(':')), std::to_string(next));
+    next += 3 * std::count(got.begin(), got.end(), 'b') + (got.find("tail") != std::string::npos ? 1 : 0);
+  }
+  EXPECT_EQ(next, 601);
+}
+
+TEST_F(store_test, search_by_time_finds_the_first_entry_that_reaches_it) {
+  const model::log_id big(102);
+  create(big);
+  for (int i = 0; i < 200; ++i) put(big, std::string(1500, '.'), 1, 1000 + i);
+  const auto find = [&](std::int64_t ms, std::int64_t below) {
+    std::int64_t at = -2;
+    s->find_time(big, ms, offset(below), [&](const result<std::optional<model::read_batch>>& r) {
+      ASSERT_TRUE(r) << r.error().describe();
+      at = *r ? (*r)->entries.at(0).base.raw() : -1;
+    });
+    run([&] { return at != -2; });
+    return at;
+  };
+  const auto latest = [&](std::int64_t below) {
+    std::int64_t at = -2;
+    s->find_latest_time(big, offset(below), [&](const result<std::optional<model::read_batch>>& r) {
+      ASSERT_TRUE(r) << r.error().describe();
+      at = *r ? (*r)->entries.at(0).base.raw() : -1;
+    });
+    run([&] { return at != -2; });
+    return at;
+  };
+  for (const char* where : {"memory", "files"}) {
+    EXPECT_EQ(find(0, 1000), 0) << where;
+    EXPECT_EQ(find(1150, 1000), 150) << where;
+    EXPECT_EQ(find(1150, 150), -1) << where;
+    EXPECT_EQ(find(1200, 1000), -1) << where;
+    EXPECT_EQ(latest(1000), 199) << where;
+    EXPECT_EQ(latest(77), 76) << where;
+    EXPECT_EQ(latest(0), -1) << where;
+    if (std::string(where) == "memory") {
+      close();
+      open();
+    }
+  }
+}
+
 }  // namespace
 }  // namespace weir::storage
