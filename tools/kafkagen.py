@@ -204,6 +204,8 @@ def min_size_body(struct):
 def initializer(field):
     if field.default is not None:
         text = field.default
+        if text == "empty":
+            return "{std::in_place}"
         if text == "-2147483648":
             text = "std::numeric_limits<std::int32_t>::min()"
         return f" = {text}"

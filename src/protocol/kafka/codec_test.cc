@@ -375,6 +375,13 @@ TEST(kafka_codec, nullable_structures_have_a_byte_of_their_own) {
   EXPECT_EQ(encoded(m, 0), from_hex("01 000007d0 01 02 61 00000003 00 00"));
 }
 
+// Java's admin client fails on null here, although the protocol allows it.
+TEST(kafka_codec, lists_that_clients_expect_are_empty_and_not_null_by_default) {
+  EXPECT_TRUE(create_topics_response::topic{}.configs.has_value());
+  EXPECT_TRUE(describe_topic_partitions_response::partition{}.eligible_leader_replicas.has_value());
+  EXPECT_TRUE(describe_topic_partitions_response::partition{}.last_known_elr.has_value());
+}
+
 TEST(kafka_errors, have_names_and_know_which_are_worth_a_retry) {
   EXPECT_EQ(name_of(error_code::none), "NONE");
   EXPECT_EQ(name_of(error_code::unknown_server_error), "UNKNOWN_SERVER_ERROR");

@@ -73,7 +73,7 @@ struct create_topics_response {
     kafka::error_code topic_config_error_code = kafka::error_code::none;  // v5+, tag 0
     std::int32_t num_partitions = -1;  // v5+
     std::int16_t replication_factor = -1;  // v5+
-    std::optional<std::vector<config>> configs;  // v5+
+    std::optional<std::vector<config>> configs{std::in_place};  // v5+
 
     static constexpr std::size_t min_size(std::int16_t v) { return v >= 7 ? 28 : v >= 5 ? 12 : 6; }
     template <class C>

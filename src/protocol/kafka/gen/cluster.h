@@ -548,8 +548,8 @@ struct describe_topic_partitions_response {
     std::int32_t leader_epoch = -1;
     std::vector<std::int32_t> replica_nodes;
     std::vector<std::int32_t> isr_nodes;
-    std::optional<std::vector<std::int32_t>> eligible_leader_replicas;
-    std::optional<std::vector<std::int32_t>> last_known_elr;
+    std::optional<std::vector<std::int32_t>> eligible_leader_replicas{std::in_place};
+    std::optional<std::vector<std::int32_t>> last_known_elr{std::in_place};
     std::vector<std::int32_t> offline_replicas;
 
     static constexpr std::size_t min_size(std::int16_t /*v*/) { return 20; }
