@@ -39,6 +39,7 @@ config_key scaled(std::string name, std::string kind, std::string doc, finder<Fi
   k.kind = std::move(kind);
   k.doc = std::move(doc);
   k.bare = bare;
+  k.takes_numbers = true;
   k.set = [field, min, max, parse, print](server_config& c, const std::string& text) -> result<void> {
     const auto value = parse(text);
     if (!value) return value.error();
@@ -69,7 +70,7 @@ config_key duration(std::string name, std::string doc, Find find, std::int64_t m
 }
 
 config_key boolean(std::string name, std::string doc, finder<bool> field) {
-  config_key k{std::move(name), "true|false", std::move(doc), {}, {}, false, true};
+  config_key k{std::move(name), "true|false", std::move(doc), {}, {}, false, true, true};
   k.set = [field](server_config& c, const std::string& text) -> result<void> {
     const auto value = parse_bool(text);
     if (!value) return value.error();

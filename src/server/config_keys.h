@@ -19,7 +19,8 @@ struct config_key {
   // The value as text, as the file would have it without quotes; lists are comma-separated.
   std::function<std::string(const server_config&)> get;
   bool is_list = false;
-  bool bare = false;  // a number or a boolean: no quotes in the file
+  bool bare = false;           // a number or a boolean: no quotes in the file
+  bool takes_numbers = false;  // a bare number or boolean is right in the file: all of those, sizes and durations
 };
 
 [[nodiscard]] const std::vector<config_key>& config_keys();

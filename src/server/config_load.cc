@@ -37,6 +37,9 @@ result<std::string> scalar_text(const toml::node& node, const std::string& where
 
 result<std::string> node_text(const config_key& key, const toml::node& node, const std::string& where) {
   const toml::array* list = node.as_array();
+  if (list == nullptr && !key.takes_numbers && !node.is_string()) {
+    return fault(errc::invalid, fmt::format("{}: {}: a string in quotes is expected", where, key.name));
+  }
   if (list == nullptr) return scalar_text(node, where);
   if (!key.is_list) return fault(errc::invalid, fmt::format("{}: {} is not a list", where, key.name));
   std::string joined;

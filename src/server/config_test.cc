@@ -104,6 +104,7 @@ TEST_F(config_test, bad_values_are_refused_with_the_place) {
   EXPECT_NE(why({"", {}, {{"storage.critical_free_bytes", "8MiB"}}}).find("storage.ring_bytes"), std::string::npos);
   EXPECT_NE(why({file("bad.toml", "a = = 1\n"), {}, {}}).find("bad.toml:1"), std::string::npos);
   EXPECT_NE(why({file("list.toml", "data_dir = [\"a\"]\n"), {}, {}}).find("not a list"), std::string::npos);
+  EXPECT_NE(why({file("number.toml", "data_dir = 7\n"), {}, {}}).find("data_dir: a string"), std::string::npos);
   EXPECT_NE(why({folder_ + "/none.toml", {}, {}}).find("is not there"), std::string::npos);
 }
 
