@@ -46,7 +46,7 @@ class Workers:
         config = self.work / "verifiable.properties"
         # the tool switches retries off unless it is told otherwise
         config.write_text("retries=2147483647\nenable.idempotence=true\ndelivery.timeout.ms=600000\nrequest.timeout.ms=4000\nreconnect.backoff.max.ms=200\nretry.backoff.max.ms=200\nmax.block.ms=600000\n")
-        java = Java("kafka4", self.address)
+        java = Java("kafka4", self.address, log="warn")
         command = java.command("org.apache.kafka.tools.VerifiableProducer", "--bootstrap-server", self.address, "--topic", "verifiable", "--throughput", rate,
                                "--acks", "-1", "--command-config", config)
         return subprocess.Popen(command, stdout=open(self.work / "verifiable.out", "wb"), stderr=open(self.work / "verifiable.err", "wb"))

@@ -80,8 +80,8 @@ def jars(name):
     wanted = version + manifest.read_text()
     if not stamped(folder, wanted):
         fresh(folder)
-        run(["mvn", "-q", "-B", "-f", manifest, f"-Dkafka.version={version}",
-             "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies", f"-DoutputDirectory={folder}"])
+        given = [] if name == "spring" else [f"-Dkafka.version={version}"]  # Spring Boot manages a property of the same name
+        run(["mvn", "-q", "-B", "-f", manifest, *given, "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies", f"-DoutputDirectory={folder}"])
         for second_binding in folder.glob("slf4j-reload4j-*.jar"):
             second_binding.unlink()
         stamp(folder, wanted)

@@ -11,12 +11,12 @@ TOOL_SECONDS = 90
 
 
 class Java:
-    def __init__(self, name, address):
-        self.name, self.address = name, address
+    def __init__(self, name, address, log="off"):
+        self.name, self.address, self.log = name, address, log
         self.path = f"{cache.classes(name)}:{cache.jars(name)}/*"
 
     def command(self, main, *arguments):
-        return ["nice", "java", "-Xmx384m", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=off", "-cp", self.path, main,
+        return ["nice", "java", "-Xmx384m", "-XX:TieredStopAtLevel=1", f"-Dorg.slf4j.simpleLogger.defaultLogLevel={self.log}", "-cp", self.path, main,
                 *map(str, arguments)]
 
     def __call__(self, main, *arguments, stdin=None, bootstrap=True, seconds=TOOL_SECONDS):
