@@ -100,6 +100,7 @@ result<sim_volume::inode_ptr> sim_volume::open_node(const std::string& path, con
   }
   if (!options.create || !folders_.contains(folder_of(path))) return fault{errc::not_found, path};
   const name_change c{op_kind::create, path, {}, std::make_shared<sim_inode>(), 0};
+  c.node->id = next_inode_++;
   const auto begun = begin_change(c);
   if (!begun) return begun.error();
   change_name(c, true);

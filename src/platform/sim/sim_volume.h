@@ -93,6 +93,7 @@ struct volume_options {
 
 // A file's content, shared by its names and handles.
 struct sim_inode {
+  std::uint64_t id = 0;
   byte_vector cache;
   byte_vector platter;
   std::vector<bool>
@@ -241,6 +242,7 @@ class sim_volume {
   std::map<std::uint64_t, operation> in_flight_;
   std::uint64_t next_operation_ = 1;
   std::uint64_t next_name_change_ = 1;
+  std::uint64_t next_inode_ = 1;
   std::uint64_t used_blocks_ = 0;
   crash_plan plan_;
   std::uint64_t matched_ = 0;

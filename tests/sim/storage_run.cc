@@ -1,0 +1,463 @@
+#include "tests/sim/storage_run.h"
+
+#include <algorithm>
+#include <cstdio>
+
+namespace weir::sim_tests {
+
+using platform::sim::crash_plan;
+using platform::sim::run_end;
+using platform::sim::sim_disk;
+using platform::sim::sim_rng;
+using platform::sim::sim_volume;
+using platform::sim::sim_world;
+
+namespace {
+
+constexpr std::uint64_t patience_steps = 200'000;
+
+bool is_wal(op_kind kind, const std::string& path) {
+  return kind == op_kind::durable_write || path.find("wal") != std::string::npos;
+}
+
+enum class trouble { none, wal_io, data_io, read_io, read_flips, metadata_io, full_disk, slow_disk };
+
+storage::store_options draw_options(sim_rng& dice) {
+  storage::store_options o;
+  o.wal_write_bytes_max = static_cast<std::uint32_t>(8192U << dice.below(3));
+  o.wal_file_bytes = o.wal_write_bytes_max * dice.between(2, 6);
+  o.wal_first_file_bytes = o.wal_file_bytes;
+  o.wal_files_min = 2;
+  o.wal_files_max = static_cast<std::uint32_t>(dice.between(3, 6));
+  o.wal_writes_in_flight = static_cast<std::uint32_t>(dice.between(1, 4));
+  o.record_bytes_max = o.wal_file_bytes / 2;
+  o.ring_bytes_max = o.wal_write_bytes_max * dice.between(8, 24);
+  o.cache_bytes_max = dice.chance(0.5) ? 0 : o.wal_write_bytes_max * dice.between(1, 8);
+  o.read_bytes_max = 256U << 10;
+  o.index_bytes_max = dice.between(256, 8192);
+  o.open_files_max = static_cast<std::uint32_t>(dice.between(3, 16));
+  o.checkpoint_bytes = dice.between(8, 64) << 10;
+  o.segment_flush_bytes = dice.between(1, 8) << 10;
+  o.small_file_bytes_max = dice.between(4, 32) << 10;
+  o.small_extents_max = static_cast<std::uint32_t>(dice.between(2, 8));
+  o.index_span_bytes = static_cast<std::uint32_t>(dice.between(256, 4096));
+  o.read_ahead_bytes = static_cast<std::uint32_t>(dice.between(1, 8) << 12);
+  o.manifest_rewrite_bytes = dice.between(2, 16) << 10;
+  o.quiet_ms = static_cast<std::int64_t>(dice.between(2, 40));
+  o.checkpoint_interval_ms = static_cast<std::int64_t>(dice.between(10, 200));
+  o.idle_release_ms = static_cast<std::int64_t>(dice.between(5, 100));
+  o.tick_ms = static_cast<std::int64_t>(dice.between(1, 5));
+  o.clean_interval_ms = static_cast<std::int64_t>(dice.between(5, 100));
+  o.critical_free_bytes = o.ring_bytes_max + (64U << 10);
+  o.resume_free_bytes = o.critical_free_bytes + (32U << 10);
+  o.space_poll_ms = static_cast<std::int64_t>(dice.between(1, 5));
+  return o;
+}
+
+work_shape draw_shape(sim_rng& dice) {
+  work_shape s;
+  s.shards = dice.between(1, 3);
+  s.append = dice.between(4, 16);
+  s.burst = dice.below(4);
+  s.state_only = dice.below(4);
+  s.create = dice.between(1, 3);
+  s.remove = dice.below(2);
+  s.trim = dice.below(3);
+  s.read = dice.between(1, 8);
+  s.find = dice.below(2);
+  s.checkpoint = dice.below(2);
+  s.clean = dice.below(2);
+  s.policy = dice.below(2);
+  s.payload_max = dice.chance(0.2) ? 1500 : dice.between(20, 400);
+  s.logs_max = dice.chance(0.2) ? 120 : dice.between(1, 24);
+  s.compaction = dice.chance(0.3);
+  s.retention = dice.chance(0.3);
+  return s;
+}
+
+store_node::open_fn open_fn_of_storage() {
+  return
+      [](platform::disk& disk, executor& exec, const clock& time, rng& random, const storage::format_registry& formats,
+         model::state_machine& machine, const storage::store_options& options) {
+        return storage::open_store(disk, exec, time, random, formats, machine, options);
+      };
+}
+
+class storage_run {
+ public:
+  storage_run(std::uint64_t seed, const run_config& config)
+      : dice_(seed),
+        world_(dice_.next()),
+        volume_(world_, {.capacity_bytes = 1ULL << 30, .direct = dice_.chance(0.5)}) {
+    if (tracing()) {
+      world_.sink = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); };
+    }
+    const std::size_t reactors = dice_.chance(0.2) ? 3 : 1;
+    const work_shape shape = draw_shape(dice_);
+    storage::store_options options = draw_options(dice_);
+    options.planted = config.planted;
+    const store_node::open_fn open = config.open ? config.open : open_fn_of_storage();
+    damage_ = config.damage;
+    for (std::size_t i = 0; i < reactors; ++i) {
+      auto& reactor = world_.add_reactor();
+      const std::string folder = "s" + std::to_string(i);
+      sim_disk top(volume_, reactor);
+      (void)top.make_folder(folder);
+      (void)top.sync_folder_now("");
+      nodes_.push_back(std::make_unique<store_node>(world_, volume_, reactor, folder, shape, options, open,
+                                                    [this](const std::string& what) { fail(what); }));
+    }
+  }
+
+  seed_outcome run() {
+    const std::uint64_t generations = dice_.between(2, 6);
+    for (std::uint64_t g = 0; g < generations && outcome_.failure.empty(); ++g) generation();
+    if (outcome_.failure.empty()) last_generation();
+    drop_all();
+    for (const auto& v : volume_.violations()) fail("rule of the disk broken: " + v);
+    outcome_.sites = volume_.sites();
+    for (const auto& n : nodes_) {
+      for (const auto& [name, count] : n->counts) outcome_.counts[name] += count;
+    }
+    return std::move(outcome_);
+  }
+
+ private:
+  void fail(const std::string& what) {
+    if (world_.tracing()) world_.trace("FAIL " + what);
+    if (outcome_.failure.empty()) outcome_.failure = what;
+    world_.stop();
+  }
+  struct flip {
+    std::string path;
+    std::uint64_t bit = 0;
+    std::uint64_t file = 0;  // the inode
+    std::byte damaged{};
+  };
+  [[nodiscard]] bool over() const { return !outcome_.failure.empty() || volume_.dead(); }
+
+  void drop_all() {
+    if (!volume_.dead()) volume_.cut_power();
+    for (auto& n : nodes_) n->drop();
+  }
+
+  // --- One generation
+  void generation() {
+    choose_trouble();
+    choose_crash();
+    if (!open_all()) return;
+    verify_all();
+    const std::uint64_t pieces = dice_.between(10, 120);
+    for (std::uint64_t i = 0; i < pieces && !over(); ++i) {
+      store_node& n = *nodes_[dice_.below(nodes_.size())];
+      world_.reactor(index_of(n)).defer([&n] { n.work(); });
+      pass_time();
+      if (check_fence()) return;
+    }
+    if (!over()) end_of_work();
+    if (volume_.dead()) crash(true);
+  }
+
+  [[nodiscard]] std::size_t index_of(const store_node& n) const {
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+      if (nodes_[i].get() == &n) return i;
+    }
+    return 0;
+  }
+
+  void pass_time() {
+    const std::uint64_t draw = dice_.below(100);
+    std::uint64_t ns = dice_.below(120'000);
+    if (draw < 15) ns = dice_.below(3'000'000);
+    if (draw < 3) ns = dice_.below(60'000'000);
+    (void)world_.run_for(static_cast<std::int64_t>(ns), patience_steps);
+    if (dice_.chance(0.005)) world_.time().step_wall(dice_.chance(0.5) ? 3'600'000 : -3'600'000);
+  }
+
+  void choose_trouble() {
+    volume_.faults = {};
+    volume_.slow_factor = 1;
+    volume_.set_capacity(1ULL << 30);
+    trouble_ = dice_.chance(0.5) ? trouble::none : static_cast<trouble>(dice_.between(1, 7));
+    excuses e;
+    e.damage = !flipped_.empty();
+    auto& f = volume_.faults;
+    const double rate = dice_.chance(0.5) ? 0.02 : 0.2;
+    switch (trouble_) {
+      case trouble::none:
+        break;
+      case trouble::wal_io:
+        f.write = f.sync = rate / 4;
+        f.eligible = [](op_kind kind, const std::string& path) { return is_wal(kind, path); };
+        e.io = true;
+        break;
+      case trouble::data_io:
+        f.write = f.sync = rate;
+        f.eligible = [](op_kind kind, const std::string& path) { return !is_wal(kind, path); };
+        e.io = true;
+        break;
+      case trouble::read_io:
+        f.read = rate;
+        e.io = true;
+        break;
+      case trouble::read_flips:
+        e.damage = true;
+        break;  // begins when the store is open
+      case trouble::metadata_io:
+        f.metadata = f.sync_folder = rate;
+        e.io = true;
+        break;
+      case trouble::full_disk:
+        e.no_space = true;
+        break;  // begins when the store is open
+      case trouble::slow_disk:
+        volume_.slow_factor = dice_.between(5, 40);
+        break;
+    }
+    for (auto& n : nodes_) n->excuse = e;
+    ++outcome_.counts["trouble_" + std::to_string(static_cast<int>(trouble_))];
+  }
+
+  void choose_crash() {
+    crash_plan plan;
+    if (dice_.chance(0.75)) {
+      const auto& sites = storage_sites();
+      const auto& site = sites[dice_.below(sites.size())];
+      plan.kind = site.kind;
+      plan.file_class = site.file_class;
+      const std::uint64_t draw = dice_.below(100);
+      plan.nth = draw < 30   ? 1
+                 : draw < 60 ? dice_.between(1, 4)
+                 : draw < 85 ? dice_.between(1, 20)
+                             : dice_.between(1, 100);
+    } else if (dice_.chance(0.3)) {
+      plan.nth = dice_.between(1, 600);
+    }
+    plan.after = dice_.chance(0.4);
+    volume_.arm(plan);
+  }
+
+  // False: the generation is over (or the run).
+  bool open_all() {
+    for (int attempt = 0;; ++attempt) {
+      const auto refused = std::find_if(nodes_.begin(), nodes_.end(), [](auto& n) { return !n->open(); });
+      if (volume_.dead()) {
+        crash(true);
+        return false;
+      }
+      if (refused == nodes_.end()) break;
+      if (!outcome_.failure.empty() || !may_retry((*refused)->why(), attempt)) return false;
+    }
+    if (!outcome_.failure.empty()) return false;
+    for (auto& n : nodes_) n->set_policies();
+    if (trouble_ == trouble::read_flips) {
+      volume_.faults.read_flip = dice_.chance(0.5) ? 0.02 : 0.3;
+      volume_.faults.eligible = [](op_kind kind, const std::string& path) { return !is_wal(kind, path); };
+    }
+    if (trouble_ == trouble::full_disk) {
+      volume_.set_capacity(volume_.used_bytes() + dice_.below(400U << 10));
+    }
+    return true;
+  }
+
+  bool may_retry(const fault& why, int attempt) {
+    const bool reason = (why.code == errc::io && nodes_[0]->excuse.io) ||
+                        (why.code == errc::corrupt && !flipped_.empty()) ||
+                        (why.code == errc::no_space && nodes_[0]->excuse.no_space);
+    if (!reason || attempt > 5) {
+      fail("the store does not open: " + why.describe());
+      return false;
+    }
+    ++outcome_.counts[std::string("refused_open_") + to_string(why.code)];
+    drop_all();
+    volume_.kill_process();
+    if (why.code == errc::corrupt) repair();
+    if (attempt >= 2) volume_.faults = {};
+    return true;
+  }
+
+  // Flips the same bits back, where nobody wrote since: a store that refused must have left everything as it was.
+  void repair() {
+    for (const flip& f : flipped_) {
+      const auto* node = volume_.find(f.path);
+      const bool same = node != nullptr && node->id == f.file && f.bit / 8 < node->cache.size() &&
+                        node->cache[f.bit / 8] == f.damaged;
+      if (same) (void)volume_.flip_bit(f.path, f.bit);
+    }
+    flipped_.clear();
+  }
+
+  void verify_all() {
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+      world_.reactor(i).defer([n = nodes_[i].get()] { n->start_verify(); });
+    }
+    const auto done = [this] {
+      return std::all_of(nodes_.begin(), nodes_.end(), [](const auto& n) { return n->verified(); });
+    };
+    (void)world_.run_for(1, patience_steps);  // starts them all
+    if (over()) return;
+    const run_end how = world_.run_until(done, patience_steps);
+    if (!over() && how != run_end::reached) fail("reads do not come back");
+  }
+
+  // True: a store is fenced and the generation is over.
+  bool check_fence() {
+    const bool fenced = std::any_of(nodes_.begin(), nodes_.end(), [](const auto& n) { return n->fenced(); });
+    if (!fenced || over()) return false;
+    ++outcome_.counts["fenced"];
+    if (!nodes_[0]->excuse.io && !nodes_[0]->excuse.no_space && !nodes_[0]->excuse.damage) {
+      fail("fenced without a reason");
+      return true;
+    }
+    crash(dice_.chance(0.5));
+    return true;
+  }
+
+  void end_of_work() {
+    for (auto& n : nodes_) n->check_bounds();
+    const std::uint64_t draw = dice_.below(100);
+    if (draw < 25) {
+      ++outcome_.counts["end_power"];
+      crash(true);
+    } else if (draw < 45) {
+      ++outcome_.counts["end_kill"];
+      crash(false);
+    } else {
+      trouble_ends();
+      settle();
+      if (!over() && draw < 75) close_all();
+      if (!over()) crash(dice_.chance(0.5));
+    }
+    if (outcome_.failure.empty() && !volume_.dead() && dice_.chance(0.15)) damage();
+  }
+
+  // Whatever the trouble was, it is over, and the store must get along again (or have said that it is fenced).
+  void trouble_ends() {
+    volume_.faults = {};
+    volume_.slow_factor = 1;
+    volume_.set_capacity(1ULL << 30);
+  }
+
+  void settle() {
+    const auto settled = [this] {
+      return std::all_of(nodes_.begin(), nodes_.end(), [](const auto& n) {
+        return n->fenced() || (n->settled() && n->reads_open() == 0 && n->writable());
+      });
+    };
+    const run_end how = world_.run_until(settled, patience_steps);
+    if (over()) return;
+    if (how != run_end::reached) {
+      std::string what = "does not settle:";
+      for (auto& n : nodes_) {
+        if (!n->settled()) what += " appended work is not durable;";
+        if (n->reads_open() != 0) what += " a read is open;";
+        if (!n->writable()) what += " writes are refused: " + n->get().writable(model::log_store::write_class::bulk).error().describe();
+      }
+      fail(what);
+      return;
+    }
+    if (check_fence()) return;
+    verify_all();
+    if (over()) return;
+    for (auto& n : nodes_) n->check_bounds();
+  }
+
+  void close_all() {
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+      if (!nodes_[i]->is_open()) return;
+      world_.reactor(i).defer([n = nodes_[i].get()] { n->start_close(); });
+    }
+    const auto closed = [this] {
+      return std::all_of(nodes_.begin(), nodes_.end(), [](const auto& n) { return n->closed(); });
+    };
+    const run_end how = world_.run_until(closed, patience_steps);
+    if (over()) return;
+    if (how != run_end::reached) {
+      fail("close does not end");
+      return;
+    }
+    for (auto& n : nodes_) {
+      if (!n->close_result() && !n->fenced()) fail("close failed: " + n->close_result().error().describe());
+    }
+    ++outcome_.counts["end_close"];
+  }
+
+  void crash(bool power) {
+    drop_all();
+    if (power)
+      volume_.power_cycle();
+    else
+      volume_.kill_process();
+    crashed_ = true;
+  }
+
+  void damage() {
+    if (!crashed_ || !damage_) return;
+    const auto paths = volume_.paths();
+    for (std::uint64_t n = dice_.between(1, 3); n > 0 && !paths.empty(); --n) {
+      const std::string& path = paths[dice_.below(paths.size())];
+      if (is_wal(op_kind::read, path)) continue;
+      const auto* node = volume_.find(path);
+      if (node->cache.empty()) continue;
+      const std::uint64_t bit = dice_.below(node->cache.size() * 8);
+      if (volume_.flip_bit(path, bit)) flipped_.push_back({path, bit, node->id, node->cache[bit / 8]});
+      ++outcome_.counts["flips"];
+    }
+  }
+
+  // Nothing troubles it: everything that was promised is there, and a clean stop leaves nothing to replay.
+  void last_generation() {
+    repair();
+    trouble_ends();
+    volume_.arm({});
+    trouble_ = trouble::none;
+    for (auto& n : nodes_) n->excuse = {};
+    if (!open_all()) return;
+    verify_all();
+    if (over()) return;
+    settle();
+    if (over()) return;
+    close_all();
+    if (over()) return;
+    crash(true);
+    if (!open_all()) return;
+    verify_all();
+  }
+
+  sim_rng dice_;
+  sim_world world_;
+  sim_volume volume_;
+  std::vector<std::unique_ptr<store_node>> nodes_;
+  trouble trouble_ = trouble::none;
+  std::vector<flip> flipped_;
+  bool crashed_ = false;
+  bool damage_ = true;
+  seed_outcome outcome_;
+};
+
+}  // namespace
+
+const std::vector<crash_site>& storage_sites() {
+  static const std::vector<crash_site> sites{
+      {op_kind::durable_write, "s#/wal/#.wal"}, {op_kind::allocate, "s#/wal/#.wal"},
+      {op_kind::sync, "s#/wal/#.wal"},          {op_kind::create, "s#/wal/#.wal"},
+      {op_kind::unlink, "s#/wal/#.wal"},        {op_kind::sync_folder, "s#/wal"},
+      {op_kind::make_folder, "s#/wal"},         {op_kind::make_folder, "s#/data"},
+      {op_kind::write, "s#/data/#.log"},        {op_kind::sync, "s#/data/#.log"},
+      {op_kind::create, "s#/data/#.log"},       {op_kind::truncate, "s#/data/#.log"},
+      {op_kind::unlink, "s#/data/#.log"},       {op_kind::write, "s#/data/#.small"},
+      {op_kind::sync, "s#/data/#.small"},       {op_kind::create, "s#/data/#.small"},
+      {op_kind::unlink, "s#/data/#.small"},     {op_kind::sync_folder, "s#/data"},
+      {op_kind::write, "s#/manifest"},          {op_kind::sync, "s#/manifest"},
+      {op_kind::write, "s#/manifest.new"},      {op_kind::sync, "s#/manifest.new"},
+      {op_kind::create, "s#/manifest.new"},     {op_kind::rename, "s#/manifest"},
+      {op_kind::write, "s#/superblock.new"},    {op_kind::sync, "s#/superblock.new"},
+      {op_kind::create, "s#/superblock.new"},   {op_kind::rename, "s#/superblock"},
+      {op_kind::unlink, "s#/manifest.new"},     {op_kind::sync_folder, "s#"},
+  };
+  return sites;
+}
+
+seed_outcome run_storage_seed(std::uint64_t seed, const run_config& config) { return storage_run(seed, config).run(); }
+
+}  // namespace weir::sim_tests

@@ -1,0 +1,35 @@
+// The storage engine through seeds: see storage_run.h for what a seed does and store_node.h for what is checked.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/sim/storage_run.h"
+
+namespace weir::sim_tests {
+namespace {
+
+// A site must have been the crash point at least so often once this many seeds ran.
+constexpr std::uint64_t crashes_min = 20;
+constexpr std::uint64_t seeds_for_crashes = 2000;
+
+TEST(storage_sim, seeds) {
+  const seed_range range = seeds_from_environment(200);
+  const sweep_result sum = sweep(range, [](std::uint64_t seed) { return run_storage_seed(seed, {}); }, {});
+  std::printf("  %llu seeds\n", static_cast<unsigned long long>(sum.ran));
+  print_counts(sum.counts);
+  print_sites(sum.sites);
+  for (const auto& f : sum.failures) ADD_FAILURE() << describe(f);
+  for (const auto& [site, n] : sum.sites) {
+    const bool by_us = site.file_class.empty() || (site.file_class == "s#" && site.kind == op_kind::make_folder);
+    if (by_us) continue;
+    const auto& known = storage_sites();
+    EXPECT_TRUE(std::find(known.begin(), known.end(), site) != known.end())
+        << "not in storage_sites(): " << to_string(site.kind) << " " << site.file_class;
+    if (range.count >= seeds_for_crashes) {
+      EXPECT_GE(n.crashed, crashes_min) << to_string(site.kind) << " " << site.file_class;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace weir::sim_tests
