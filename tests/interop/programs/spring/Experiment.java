@@ -5,7 +5,8 @@ import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.clients.consumer.*;
 import org.apache.kafka.common.TopicPartition;
 import org.springframework.boot.WebApplicationType;
-import org.springframework.boot.autoconfigure.SpringBootApplication;
+import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
+import org.springframework.context.annotation.Configuration;
 import org.springframework.boot.builder.SpringApplicationBuilder;
 import org.springframework.context.ConfigurableApplicationContext;
 import org.springframework.kafka.annotation.KafkaListener;
@@ -20,7 +21,8 @@ import org.springframework.messaging.handler.annotation.Payload;
  * Spring Boot 2.0 with spring-kafka: a template that sends, a group with manual acknowledgement whose members share three partitions
  * and take over, a second group that starts at the end, and a consumer that seeks to offset 11.
  */
-@SpringBootApplication
+@Configuration
+@EnableAutoConfiguration
 public class Experiment {
     static final Map<String, Set<Integer>> partitions = new ConcurrentHashMap<>();
     static final Queue<String> mine = new ConcurrentLinkedQueue<>(), other = new ConcurrentLinkedQueue<>();
