@@ -151,7 +151,7 @@ class Broker:
 
 def main():
     """unittest.main with ctest's conventions: no test run is a failure, only skips is exit code 77."""
-    program = unittest.main(exit=False, verbosity=2)
+    program = unittest.main(exit=False, verbosity=2, warnings="ignore")
     result = program.result
     if not result.wasSuccessful() or result.testsRun == 0:
         sys.exit(1)
