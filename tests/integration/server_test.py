@@ -16,6 +16,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import broker  # noqa: E402
 from broker import Broker  # noqa: E402
 
+RUNTIME, USAGE, DAMAGED = 1, 2, 3  # exit codes, docs/operations.md
+
 
 def weir(*args, **options):
     """Runs the binary to its end."""
@@ -93,15 +95,14 @@ class Life(unittest.TestCase):
             address = "127.0.0.1:%d" % taken.getsockname()[1]
             with tempfile.TemporaryDirectory() as folder:
                 done = weir("server", "--data-dir", folder, "--listen", f"kafka={address}")
-        self.assertNotEqual(0, done.returncode)
-        self.assertGreater(done.returncode, 0, "ended by a signal")
+        self.assertEqual(RUNTIME, done.returncode)
         self.assertIn(address, done.stderr)
         self.assertNotIn("ready", done.stdout)
 
     def test_a_data_folder_has_one_broker(self):
         with Broker() as b:
             done = weir("server", "--data-dir", b.data_dir, "--listen", "kafka=127.0.0.1:0")
-            self.assertGreater(done.returncode, 0)
+            self.assertEqual(RUNTIME, done.returncode)
             self.assertIn(b.data_dir, done.stderr)
             socket.create_connection(b.address).close()
 
@@ -112,6 +113,18 @@ class Life(unittest.TestCase):
             b.kill()
             b.start()
             socket.create_connection(b.address).close()
+
+
+    def test_a_damaged_data_folder_is_refused_and_not_touched(self):
+        with Broker() as b:
+            self.assertEqual(0, b.stop())
+            facts = pathlib.Path(b.data_dir) / "weir.folder"
+            damaged = facts.read_bytes().replace(b"1", b"2", 1)
+            facts.write_bytes(damaged)
+            with self.assertRaisesRegex(broker.StartFailed, f"exit code {DAMAGED} "):
+                b.start()
+            b.process.stdout.close()
+            self.assertEqual(damaged, facts.read_bytes())
 
 
 class Configuration(unittest.TestCase):
@@ -134,51 +147,51 @@ class Configuration(unittest.TestCase):
 
     def test_unknown_key_is_refused_with_the_nearest(self):
         done = self.check('data_dri = "/tmp/x"\n')
-        self.assertGreater(done.returncode, 0)
+        self.assertEqual(USAGE, done.returncode, done.stderr)
         self.assertIn("data_dri", done.stderr)
         self.assertIn("data_dir", done.stderr.replace("data_dri", ""))
 
     def test_wrong_type_is_refused(self):
         done = self.check("data_dir = 7\n")
-        self.assertGreater(done.returncode, 0)
+        self.assertEqual(USAGE, done.returncode, done.stderr)
         self.assertIn("data_dir", done.stderr)
 
     def test_broken_toml_is_refused_with_its_line(self):
         done = self.check('\n\ndata_dir = "x\n')
-        self.assertGreater(done.returncode, 0)
+        self.assertEqual(USAGE, done.returncode, done.stderr)
         self.assertRegex(done.stderr, r"\b3\b")
 
     def test_missing_file_is_refused(self):
         done = weir("server", "--check-config", "--config", self.folder.name + "/none.toml")
-        self.assertGreater(done.returncode, 0)
+        self.assertEqual(USAGE, done.returncode, done.stderr)
         self.assertIn("none.toml", done.stderr)
 
     def test_conf_d_overlays_the_file(self):
         main = self.file('data_dir = "/tmp/x"\n')
         self.file("data_dri = 1\n", "conf.d/50-site.toml")
         done = weir("server", "--check-config", "--config", main)
-        self.assertGreater(done.returncode, 0)
+        self.assertEqual(USAGE, done.returncode, done.stderr)
         self.assertIn("50-site.toml", done.stderr)
 
     def test_environment_and_flags_overlay_the_file(self):
         text = '[kafka]\nnum_partitions = 1\n'
         self.assertEqual(0, self.check(text, env={"WEIR_KAFKA_NUM_PARTITIONS": "2"}).returncode)
         wrong = self.check(text, env={"WEIR_KAFKA_NUM_PARTITIONS": "none"})
-        self.assertGreater(wrong.returncode, 0)
+        self.assertEqual(USAGE, wrong.returncode, wrong.stderr)
         self.assertIn("WEIR_KAFKA_NUM_PARTITIONS", wrong.stderr)
         unknown = self.check(text, env={"WEIR_KAFKA_NUM_PARTITION": "2"})
-        self.assertGreater(unknown.returncode, 0)
+        self.assertEqual(USAGE, unknown.returncode, unknown.stderr)
         self.assertIn("WEIR_KAFKA_NUM_PARTITIONS", unknown.stderr)
 
     def test_unknown_flag_is_refused(self):
         done = weir("server", "--data-dri", "/tmp/x")
-        self.assertGreater(done.returncode, 0)
+        self.assertEqual(USAGE, done.returncode, done.stderr)
         self.assertIn("--data-dri", done.stderr)
 
     def test_a_server_refuses_what_check_config_refuses(self):
         done = weir("server", "--config", self.file("nonsense = 1\n"), "--data-dir", self.folder.name + "/d",
                     "--listen", "kafka=127.0.0.1:0")
-        self.assertGreater(done.returncode, 0)
+        self.assertEqual(USAGE, done.returncode, done.stderr)
         self.assertNotIn("ready", done.stdout)
 
 
@@ -194,7 +207,7 @@ class Words(unittest.TestCase):
 
     def test_unknown_command(self):
         done = weir("srever")
-        self.assertGreater(done.returncode, 0)
+        self.assertEqual(USAGE, done.returncode, done.stderr)
         self.assertTrue(done.stderr)
 
     def test_log_as_json(self):
