@@ -175,11 +175,13 @@ void core_parts::sweep() {
 }
 
 void core_parts::stop() {
+  if (k.stopped) return;
   k.stopped = true;
   desk.stop();
   k.exec.cancel(sweep_timer_);
   produces.stop();
   fetches.stop();
+  topics.stop();
   k.answers.clear();
 }
 
@@ -198,6 +200,7 @@ void core_parts::on_fenced() {
   k.answers.fail(model::refusal::storage_failed);
   fetches.fail_all();
   produces.retry();
+  topics.fail();
 }
 
 // ---- the outer face ---------------------------------------------------------------------------------------------------
@@ -207,7 +210,7 @@ struct core::parts : core_parts {
 };
 
 core::core(const layout& where, const core_deps& deps) : parts_(std::make_unique<parts>(where, deps)) {}
-core::~core() = default;
+core::~core() { parts_->stop(); }
 
 void core::link(const std::vector<core*>& all) {
   WEIR_ASSERT(all.size() == parts_->k.where.reactors && all[parts_->k.where.reactor] == this);

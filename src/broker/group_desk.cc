@@ -20,8 +20,8 @@ struct several {
 
 // What the coordinator calls; if it never does (a fence), the answer leaves as refused.
 template<class Event>
-group_reply<Event> once(const reply_to& to, Event shell = {}) {
-  return [answer = std::make_shared<late_reply>(to, std::move(shell))](Event&& e) { answer->ready(std::move(e)); };
+group_reply<Event> once(const kernel& k, const reply_to& to, Event shell = {}) {
+  return [answer = std::make_shared<late_reply>(k, to, std::move(shell))](Event&& e) { answer->ready(std::move(e)); };
 }
 
 template<class Event>
@@ -54,34 +54,34 @@ model::shard_id group_desk::shard(const model::caller& who, std::string_view gro
 
 void group_desk::handle(const reply_to& to, const model::caller& who, waiter_id w, const model::join_group& c) {
   if (!may(who, c.group, operation::read)) return deny<model::group_joined>(to);
-  coordinator_.join(shard(who, c.group), who, w, c, once<model::group_joined>(to));
+  coordinator_.join(shard(who, c.group), who, w, c, once<model::group_joined>(k_, to));
 }
 
 void group_desk::handle(const reply_to& to, const model::caller& who, waiter_id w, const model::sync_group& c) {
   if (!may(who, c.group, operation::read)) return deny<model::group_synced>(to);
-  coordinator_.sync(shard(who, c.group), who, w, c, once<model::group_synced>(to));
+  coordinator_.sync(shard(who, c.group), who, w, c, once<model::group_synced>(k_, to));
 }
 
 void group_desk::handle(const reply_to& to, const model::caller& who, waiter_id, const model::heartbeat& c) {
   if (!may(who, c.group, operation::read)) return deny<model::heartbeat_seen>(to);
-  coordinator_.heartbeat(shard(who, c.group), who, c, once<model::heartbeat_seen>(to));
+  coordinator_.heartbeat(shard(who, c.group), who, c, once<model::heartbeat_seen>(k_, to));
 }
 
 void group_desk::handle(const reply_to& to, const model::caller& who, waiter_id, const model::leave_group& c) {
   if (!may(who, c.group, operation::read)) return deny<model::group_left>(to);
-  coordinator_.leave(shard(who, c.group), who, c, once<model::group_left>(to));
+  coordinator_.leave(shard(who, c.group), who, c, once<model::group_left>(k_, to));
 }
 
 void group_desk::handle(const reply_to& to, const model::caller& who, waiter_id, const model::commit_offsets& c) {
   model::offsets_committed shell;
   shell.items.resize(c.items.size());
   if (!may(who, c.group, operation::read)) return deny(to, std::move(shell));
-  coordinator_.commit(shard(who, c.group), who, c, once(to, std::move(shell)));
+  coordinator_.commit(shard(who, c.group), who, c, once(k_, to, std::move(shell)));
 }
 
 void group_desk::handle(const reply_to& to, const model::caller& who, waiter_id, const model::fetch_offsets& c) {
   if (!may(who, c.group, operation::describe)) return deny<model::offsets_fetched>(to);
-  coordinator_.fetch_offsets(shard(who, c.group), who, c, once<model::offsets_fetched>(to));
+  coordinator_.fetch_offsets(shard(who, c.group), who, c, once<model::offsets_fetched>(k_, to));
 }
 
 void group_desk::handle(const reply_to& to, const model::caller& who, waiter_id, const model::describe_groups& c) {
@@ -131,12 +131,13 @@ void group_desk::handle(const reply_to& to, const model::caller& who, waiter_id,
   model::group_offsets_deleted shell;
   shell.items.resize(c.items.size());
   if (!may(who, c.group, operation::remove)) return deny(to, std::move(shell));
-  coordinator_.remove_offsets(shard(who, c.group), who, c, once(to, std::move(shell)));
+  coordinator_.remove_offsets(shard(who, c.group), who, c, once(k_, to, std::move(shell)));
 }
 
 void group_desk::handle(const reply_to& to, const model::caller& who, waiter_id, const model::list_groups& c) {
   coordinator_.list(
-      who, c, [answer = std::make_shared<late_reply>(to, model::groups_listed{}), this, who](model::groups_listed&& e) {
+      who, c,
+      [answer = std::make_shared<late_reply>(k_, to, model::groups_listed{}), this, who](model::groups_listed&& e) {
         std::erase_if(e.groups, [&](const auto& g) { return !may(who, g.id, operation::describe); });
         answer->ready(std::move(e));
       });

@@ -33,35 +33,51 @@ result<void> keeper::commit(const catalog_write& change, task done) {
   if (!outcome && k_.applied_change.empty()) return outcome;
   auto applied = std::make_shared<const catalog_change>(std::exchange(k_.applied_change, {}));
   settle(*applied);
-  const auto last = std::make_shared<task>(std::move(done));
-  k_.when_durable(k_.control_ticket, [this, applied, last] {
-    if (k_.where.reactors == 1) return (*last)();
-    ship(applied, last);
+  k_.when_durable(k_.control_ticket, [this, applied, done = std::move(done)] {
+    if (k_.where.reactors == 1) return done();
+    ship(applied, done);
   });
   return outcome;
 }
 
-// Sends the change to the other reactors; the last of their answers runs `done`.
-void keeper::ship(const std::shared_ptr<const catalog_change>& change, const std::shared_ptr<task>& done) {
-  const auto missing = std::make_shared<std::uint32_t>(k_.where.reactors - 1);
-  const std::weak_ptr<const bool> alive = k_.alive;
+// Sends the change to the other reactors; the last of their answers runs `done`, which itself stays here.
+void keeper::ship(const std::shared_ptr<const catalog_change>& change, task done) {
+  const std::uint64_t number = ++last_shipment_;
+  shipments_[number] = {k_.where.reactors - 1, std::move(done)};
   for (core_parts* peer : k_.peers) {
     if (&peer->k == &k_) continue;
-    const auto acknowledged = [home = &k_.exec, alive, missing, done] {
-      home->send([alive, missing, done] {
-        if (!alive.expired() && --*missing == 0) (*done)();
-      });
-    };
-    peer->k.exec.send([peer, peer_alive = std::weak_ptr(peer->k.alive), change, acknowledged] {
-      if (!peer_alive.expired()) peer->topics.adopt(*change, acknowledged);
+    peer->k.exec.send([peer, alive = std::weak_ptr(peer->k.alive), change, number] {
+      if (!alive.expired() && !peer->k.stopped) peer->topics.adopt(*change, number);
     });
   }
 }
 
-void keeper::adopt(const catalog_change& change, task done) {
+void keeper::acknowledged(std::uint64_t number) {
+  const auto at = shipments_.find(number);
+  if (at == shipments_.end() || --at->second.missing > 0) return;
+  const task done = std::move(at->second.done);
+  shipments_.erase(at);
+  done();
+}
+
+void keeper::adopt(const catalog_change& change, std::uint64_t number) {
   k_.topics.adopt(change);
   settle(change);
-  k_.when_durable(k_.control_ticket, std::move(done));
+  owed_.insert(number);
+  if (k_.fenced) return fail();
+  k_.when_durable(k_.control_ticket, [this, number] { acknowledge(number); });
+}
+
+void keeper::acknowledge(std::uint64_t number) {
+  if (owed_.erase(number) == 0) return;
+  core_parts* origin = k_.peers.front();
+  origin->k.exec.send([origin, alive = std::weak_ptr(origin->k.alive), number] {
+    if (!alive.expired() && !origin->k.stopped) origin->topics.acknowledged(number);
+  });
+}
+
+void keeper::fail() {
+  for (const std::uint64_t number : std::set<std::uint64_t>(owed_)) acknowledge(number);
 }
 
 void keeper::settle(const catalog_change& change) {

@@ -8,7 +8,9 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "base/executor.h"
@@ -32,8 +34,13 @@ class keeper {
   // Reactor 0: `done` runs when everybody has it (destroyed unrun on a fence). A fault on the first state: nothing
   // happened; later: the states before it stay and `done` runs for them.
   [[nodiscard]] result<void> commit(const catalog_write& change, task done);
-  // Another reactor: takes a change that is durable on reactor 0; lets `done` run when its logs are durable here.
-  void adopt(const catalog_change& change, task done);
+  // Another reactor: takes a change that is durable on reactor 0, and tells it when the logs are durable here.
+  void adopt(const catalog_change& change, std::uint64_t shipment);
+  // Reactor 0: one more reactor has it.
+  void acknowledged(std::uint64_t shipment);
+  // The store failed: nobody shall wait for this reactor.
+  void fail();
+  void stop() { shipments_.clear(); }
   // Start: all topics bound to their logs, what is missing created, what belongs to nobody removed.
   void reconcile();
   // Room in the store again: creates and removes what could not be done before.
@@ -46,12 +53,22 @@ class keeper {
   void plan_removal(const topic& t, by_shard& changes, std::vector<std::uint64_t>& waiters) const;
   void write(by_shard&& changes);
   void bind(const topic_ptr& t);
-  void ship(const std::shared_ptr<const catalog_change>& change, const std::shared_ptr<task>& done);
+  void ship(const std::shared_ptr<const catalog_change>& change, task done);
+  void acknowledge(std::uint64_t shipment);
 
   kernel& k_;
   fetch_part& fetches_;
   std::function<void(const topic&)> topic_gone_;
   bool unsettled_ = false;  // a log change was refused by the store
+  // Reactor 0: changes that are on their way to the others.
+  struct shipment {
+    std::uint32_t missing = 0;
+    task done;
+  };
+  std::map<std::uint64_t, shipment> shipments_;
+  std::uint64_t last_shipment_ = 0;
+  // The others: shipments whose logs are not durable yet.
+  std::set<std::uint64_t> owed_;
 };
 
 }  // namespace weir::broker

@@ -120,6 +120,7 @@ refusal kernel::check_epoch(const partition& p, model::epoch current) const {
 }
 
 late_reply::~late_reply() {
+  if (alive_.expired() || k_.stopped) return;
   if (!ready_) set_refusal(event_, refusal::storage_failed);
   to_(std::move(event_));
 }

@@ -101,10 +101,11 @@ struct kernel {
 };
 
 // An answer that leaves when the last holder lets go: with what was put in, or with storage_failed when nobody called
-// ready(), because the work was dropped by a fence.
+// ready(), because the work was dropped by a fence. Never leaves its reactor; after stop it goes nowhere.
 class late_reply {
  public:
-  late_reply(const reply_to& to, model::event&& e) : to_(to), event_(std::move(e)) {}
+  late_reply(const kernel& k, const reply_to& to, model::event&& e)
+      : k_(k), alive_(k.alive), to_(to), event_(std::move(e)) {}
   late_reply(const late_reply&) = delete;
   late_reply& operator=(const late_reply&) = delete;
   ~late_reply();
@@ -115,6 +116,8 @@ class late_reply {
   }
 
  private:
+  const kernel& k_;  // only while alive_
+  std::weak_ptr<const bool> alive_;
   reply_to to_;
   model::event event_;
   bool ready_ = false;

@@ -126,7 +126,7 @@ void topic_admin::auto_create(const reply_to& to, const model::caller& who, cons
   if (!fresh.empty()) {
     model::topics_described shell;
     for (const auto& ref : *c.topics) shell.topics.emplace_back().name = ref.name;
-    const auto answer = std::make_shared<late_reply>(to, std::move(shell));
+    const auto answer = std::make_shared<late_reply>(k_, to, std::move(shell));
     const auto asked = std::make_shared<model::describe_topics>(c);
     const auto names = std::make_shared<std::vector<std::string>>();
     for (const auto& ref : *c.topics) names->emplace_back(ref.name);
@@ -319,7 +319,7 @@ void topic_admin::create(const reply_to& to, const model::caller& who, const mod
   if (fresh.empty()) return k_.answer(k_.control_ticket, to, std::move(out));
   const auto states = split(
       fresh, [](const topic_ptr& t) { return bytes_of_topic(*t); }, write_topics_created);
-  const auto answer = std::make_shared<late_reply>(to, model::topics_created(out));
+  const auto answer = std::make_shared<late_reply>(k_, to, model::topics_created(out));
   const auto committed = keeper_.commit({catalog_kind::topics_created, states, model::log_store::write_class::bulk},
                                         [answer] { answer->ready(); });
   if (committed) return;
@@ -355,7 +355,7 @@ void topic_admin::remove(const reply_to& to, const model::caller& who, const mod
   if (gone.empty()) return k_.answer(k_.control_ticket, to, std::move(out));
   const auto states = split(
       gone, [](const topic_ptr&) { return std::size_t{16}; }, write_topics_deleted);
-  const auto answer = std::make_shared<late_reply>(to, model::topics_deleted(out));
+  const auto answer = std::make_shared<late_reply>(k_, to, model::topics_deleted(out));
   const auto committed = keeper_.commit(
       {catalog_kind::topics_deleted, states, model::log_store::write_class::essential}, [answer] { answer->ready(); });
   if (committed) return;
@@ -421,7 +421,7 @@ void topic_admin::grow(const reply_to& to, const model::caller& who, const model
   if (grown.empty()) return k_.answer(k_.control_ticket, to, std::move(out));
   const auto states = split(
       grown, [](const growth& g) { return 32 + g.added.size() * 16; }, write_topics_grown);
-  const auto answer = std::make_shared<late_reply>(to, model::topics_grown(out));
+  const auto answer = std::make_shared<late_reply>(k_, to, model::topics_grown(out));
   const auto committed = keeper_.commit({catalog_kind::topics_grown, states, model::log_store::write_class::bulk},
                                         [answer] { answer->ready(); });
   if (committed) return;

@@ -148,7 +148,7 @@ void topic_admin::alter_configs(const reply_to& to, const model::caller& who, co
   if (changed.empty()) return k_.answer(k_.control_ticket, to, std::move(out));
   byte_vector state;
   write_topic_configured(changed, state);
-  const auto answer = std::make_shared<late_reply>(to, model::configs_altered(out));
+  const auto answer = std::make_shared<late_reply>(k_, to, model::configs_altered(out));
   const auto committed =
       keeper_.commit({catalog_kind::topic_configured, {std::move(state)}, model::log_store::write_class::essential},
                      [answer] { answer->ready(); });
