@@ -76,7 +76,7 @@ async function groups(topic) {
   stream.on('error', () => {})
   stream.on('data', () => {})
   const told = await admin.describeGroups({ groups: [topic] })
-  expect([told.get(topic).state, told.get(topic).members.size], ['STABLE', 1], 'described')
+  expect([told.get(topic).state, told.get(topic).members.size], ['Stable', 1], 'described')
   expect((await admin.listGroups()).has(topic), true, 'listed')
   await stream.close()
   await consumer.close(true)
