@@ -20,6 +20,8 @@ std::uint64_t number_from(const char* name, std::uint64_t otherwise) {
   return text == nullptr || *text == 0 ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
+constexpr unsigned seed_seconds_max = 20;  // a seed takes milliseconds; after this it hangs
+
 // Shared with a child: how far it is, which survives its death.
 struct progress {
   std::uint64_t seed = 0;
@@ -54,6 +56,7 @@ void run_child(const child& c, std::uint64_t stride, const seed_body& body, cons
   std::uint32_t failures = 0;
   for (std::uint64_t seed = c.range.first; seed < c.range.first + c.range.count; seed += stride) {
     c.shared->seed = seed;
+    (void)alarm(seed_seconds_max);
     const seed_outcome one = body(seed);
     ++c.shared->ran;
     merge(sum, one);
@@ -139,7 +142,7 @@ bool finish_child(child& c, sweep_result& sum) {
   if (complete) return true;
   const std::string how = WIFSIGNALED(status) ? "signal " + std::to_string(WTERMSIG(status))
                                               : "exit code " + std::to_string(WEXITSTATUS(status));
-  sum.failures.push_back({c.shared->seed, "the process died (" + how + "): an assertion or a sanitizer"});
+  sum.failures.push_back({c.shared->seed, "the process died (" + how + "): an assertion, a sanitizer, or (signal 14) it hangs"});
   return false;
 }
 

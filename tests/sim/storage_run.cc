@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "tests/sim/damage.h"
+
 namespace weir::sim_tests {
 
 using platform::sim::crash_plan;
@@ -393,15 +395,13 @@ class storage_run {
 
   void damage() {
     if (!crashed_ || !damage_) return;
-    const auto paths = volume_.paths();
-    for (std::uint64_t n = dice_.between(1, 3); n > 0 && !paths.empty(); --n) {
-      const std::string& path = paths[dice_.below(paths.size())];
-      if (is_wal(op_kind::read, path)) continue;
-      const auto* node = volume_.find(path);
-      if (node->cache.empty()) continue;
-      const std::uint64_t bit = dice_.below(node->cache.size() * 8);
-      if (volume_.flip_bit(path, bit)) flipped_.push_back({path, bit, node->id, node->cache[bit / 8]});
+    for (std::uint64_t n = dice_.between(1, 4); n > 0; --n) {
+      const auto where = choose_damage(volume_, "s" + std::to_string(dice_.below(nodes_.size())), dice_);
+      if (!where || !volume_.flip_bit(where->path, where->bit)) continue;
+      const auto* node = volume_.find(where->path);
+      flipped_.push_back({where->path, where->bit, node->id, node->cache[where->bit / 8]});
       ++outcome_.counts["flips"];
+      if (is_wal(op_kind::read, where->path)) ++outcome_.counts["flips_in_wal"];
     }
   }
 

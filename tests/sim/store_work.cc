@@ -93,6 +93,17 @@ void store_node::append(const model::new_record& r) {
   if (!same) fail("append applied something else than the record");
   known.set_ticket(t.raw());
   ++counts["records"];
+  if (!world_.tracing()) return;
+  std::string line = "append shard " + std::to_string(r.shard.raw()) + " lsn " + std::to_string(records + 1);
+  for (const auto& c : r.changes) {
+    line += c.kind == model::log_change_kind::create ? " create " : c.kind == model::log_change_kind::remove ? " remove " : " trim ";
+    line += std::to_string(c.log.raw()) + "@" + std::to_string(c.at.raw());
+  }
+  for (const auto& e : applied.entries) {
+    line += " log " + std::to_string(e->log.raw()) + " [" + std::to_string(e->base.raw()) + "," + std::to_string(e->end().raw()) +
+            ") " + std::to_string(e->payload.size()) + "B";
+  }
+  world_.trace(line);
 }
 
 byte_vector store_node::random_bytes(std::size_t n) {

@@ -155,8 +155,9 @@ result<void> sim_volume::do_sync_folder(const std::string& folder, std::uint64_t
   std::erase_if(name_changes_, [&](const name_change& c) {
     const bool ours = folder_of(c.path) == folder || (c.kind == op_kind::rename && folder_of(c.to) == folder);
     if (c.order > names || !ours) return false;
-    // A folder's sync that failed saves some and forgets the rest.
-    if (!fail || world_.random().chance(0.5)) apply_durably(c);
+    // A folder's sync that failed saves some; the rest stays as it was: journals do not forget names.
+    if (fail && world_.random().chance(0.5)) return false;
+    apply_durably(c);
     return true;
   });
   if (!fail) return {};
