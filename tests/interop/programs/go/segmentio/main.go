@@ -138,9 +138,10 @@ func rebalance(topic string) {
 			}
 		}
 	}
-	one, two := reader(topic), reader(topic)
+	one := reader(topic) // a reader joins when it is made
 	go read(one)
 	take(100)
+	two := reader(topic)
 	go read(two)
 	time.Sleep(3 * time.Second)
 	produce(topic, 100, 200, nil)
