@@ -13,8 +13,9 @@ struct checkpointer::run {
   flush data;
   manifest_edit edit;
   bool full = false;
+  std::uint64_t replay_from = 0;    // block seq: what is before is covered
   std::uint64_t cover_serial = 0;   // chunks before it are covered
-  std::uint64_t wait_for_block = 0;  // must be durable before the edit is written
+  std::uint64_t wait_for_block = 0;  // must be durable before the edit is written; 0: none
   // What was taken at the begin, to be given back on failure.
   struct taken_log {
     std::uint32_t slot = 0;
@@ -54,10 +55,9 @@ void checkpointer::start(std::function<void(result<void>)> done) {
   // Everything appended up to now is covered; later records begin a new block in a new chunk.
   wal_.leave_chunk();
   run_->cover_serial = core_.memory.last_serial() + 1;
-  run_->wait_for_block = wal_.last_block_seq();
-  run_->edit.wal.replay_from_seq = wal_.last_block_seq() + 1;
+  run_->replay_from = run_->edit.wal.replay_from_seq = wal_.last_block_seq() + 1;
   collect();
-  if (core_.planted(planted_fault::wal_recycled_early)) files_.recycle(run_->edit.wal.replay_from_seq);
+  if (core_.planted(planted_fault::wal_recycled_early)) files_.recycle(run_->replay_from);
   if (core_.planted(planted_fault::unlink_before_manifest)) unlink_dead();
   core_.exec.defer([this, alive = std::weak_ptr(alive_)] {
     if (!alive.expired()) pump_writes();
@@ -225,11 +225,16 @@ void checkpointer::on_durable() {
 void checkpointer::write_manifest() {
   run& r = *run_;
   if (r.edit_written) return commit();  // only with manifest_before_data_sync
-  // An entry that was left out because of a later trim is lost if that trim does not last: wait for it too.
-  if (!r.edit_started && r.data.skipped()) r.wait_for_block = std::max(r.wait_for_block, wal_.last_block_seq());
-  r.edit_started = true;
   if (wal_.fenced()) return fail(fault(errc::fenced, "the WAL failed"));
-  if (wal_.durable_seq() < r.wait_for_block) return;
+  // Records before the begin need not be durable in the WAL: the edit makes them so. But an entry that was left out
+  // because of a later trim or removal is lost if that does not last: wait for it. Should the WAL itself wait for this
+  // checkpoint to free a file, begin anew: then nothing is left out.
+  if (!r.edit_started && r.data.skipped()) r.wait_for_block = wal_.last_block_seq();
+  r.edit_started = true;
+  if (wal_.durable_seq() < r.wait_for_block) {
+    if (wal_.starved()) return fail(fault(errc::busy, "the WAL has no file left"));
+    return;
+  }
   r.edit_written = true;
   r.edit.next_file_id = core_.files.next_id();
   r.edit.wal.durable_seq = wal_.durable_seq();
@@ -291,7 +296,7 @@ void checkpointer::commit() {
   core_.memory.cover(r.cover_serial);
   if (!core_.planted(planted_fault::unlink_before_manifest)) unlink_dead();
   for (const std::uint64_t id : r.dead) core_.files.forget(id);
-  files_.recycle(r.edit.wal.replay_from_seq);
+  wal_.cover(r.replay_from);
   finish({});
 }
 

@@ -169,8 +169,12 @@ result<void> flush::choose_own_file(log_state& log, std::size_t entry_bytes) {
   }
   if (f != nullptr) return switch_to(*f, false);
   data_file& fresh = core_.files.create(data_file_kind::own, log.id, core_.time.wall().raw());
+  if (auto ok = switch_to(fresh, true); !ok) {
+    core_.retire_if_unused(fresh);
+    return ok;
+  }
   log.active = &fresh;
-  return switch_to(fresh, true);
+  return {};
 }
 
 void flush::seal_own_file(data_file& f) {
@@ -185,8 +189,13 @@ result<void> flush::choose_shared_file(std::size_t entry_bytes) {
     finish_shared_file();
   }
   if (shared_ != nullptr) return {};
-  shared_ = &core_.files.create(data_file_kind::shared, model::log_id{}, core_.time.wall().raw());
-  return switch_to(*shared_, true);
+  data_file& fresh = core_.files.create(data_file_kind::shared, model::log_id{}, core_.time.wall().raw());
+  if (auto ok = switch_to(fresh, true); !ok) {
+    core_.retire_if_unused(fresh);
+    return ok;
+  }
+  shared_ = &fresh;
+  return {};
 }
 
 void flush::finish_shared_file() {

@@ -50,7 +50,21 @@ result<std::vector<manifest_edit>> manifest_store::load(std::uint64_t store_id) 
     at += used;
   }
   if (edits.empty()) return fault(errc::corrupt, "manifest: it is empty");
+  data.resize(at);
+  loaded_ = std::move(data);
   return edits;
+}
+
+result<void> manifest_store::make_durable() {
+  if (loaded_.empty()) return {};
+  if (auto old = disk_.unlink_now(new_name); !old && old.error().code != errc::not_found) return old;
+  auto f = disk_.open(new_name, {.create = true});
+  if (!f) return f.error();
+  if (auto ok = (*f)->write_now(0, loaded_); !ok) return ok;
+  if (auto ok = (*f)->sync_now(); !ok) return ok;
+  if (auto ok = disk_.rename(new_name, name); !ok) return ok;
+  byte_vector().swap(loaded_);
+  return disk_.sync_folder_now("");
 }
 
 void manifest_store::append(manifest_edit edit, bool full, std::uint64_t store_id, std::function<void(result<void>)> done) {

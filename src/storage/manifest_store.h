@@ -23,6 +23,10 @@ class manifest_store {
   // dropped; anything else that is not whole is corrupt. The file is not written to again: the first edit is a full one.
   [[nodiscard]] result<std::vector<manifest_edit>> load(std::uint64_t store_id);
 
+  // Writes what was loaded to a new file: an edit may have been read whose sync failed, and which no disk has. To be
+  // called before files that it does not name are removed or WAL that it covers is reused. Blocking.
+  [[nodiscard]] result<void> make_durable();
+
   // Whether the next edit must hold everything.
   [[nodiscard]] bool needs_full() const { return handle_ == nullptr || size_ > rewrite_at_; }
   // Durable when `done` says so. One at a time.
@@ -34,6 +38,7 @@ class manifest_store {
   platform::disk& disk_;
   const store_options& options_;
   std::shared_ptr<platform::file> handle_;
+  byte_vector loaded_;  // until make_durable
   std::uint64_t size_ = 0;
   std::uint64_t rewrite_at_ = 0;
   std::uint64_t next_seq_ = 1;

@@ -82,7 +82,8 @@ void reader::step(const disk_read_ptr& op) {
   for (;;) {
     log_state* log = core_.logs.find(op->request.log);
     if (log == nullptr) return op->done(fault(errc::not_found, "the log was removed"));
-    if (op->next < log->start && op->out.entries.empty()) {
+    if (op->next < log->start) {
+      if (!op->out.entries.empty()) return op->done(std::move(op->out));
       return op->done(fault(errc::out_of_range, "the log was trimmed past this offset"));
     }
     const bool limited = op->extents >= extents_per_read && !op->out.entries.empty();

@@ -12,6 +12,10 @@ namespace weir::storage {
 result<void> recovery::run() {
   auto found = load_superblock(core_.disk);
   if (!found) return found.error();
+  // Also when there is a superblock: a crash may have kept it and not the folders that were made just before.
+  for (const char* folder : {"wal", "data"}) {
+    if (auto ok = core_.disk.make_folder(folder); !ok) return ok;
+  }
   if (!*found) return create();
   block_ = **found;
   core_.store_id = block_.store_id;
@@ -21,9 +25,12 @@ result<void> recovery::run() {
   if (auto ok = restore_shards(); !ok) return ok;
   wal_reader reader(core_.disk, core_.options, {block_.store_id, wal_position_.replay_from_seq, wal_position_.durable_seq});
   if (auto ok = reader.run([this](bytes block, const wal_block_header&) { return replay_block(block); }); !ok) return ok;
+  if (auto ok = reader.make_durable(); !ok) return ok;
+  if (auto ok = manifest_.make_durable(); !ok) return ok;
   next_block_seq_ = reader.next_seq() + (core_.planted(planted_fault::block_seq_skipped) ? 1 : 0);
   report_.torn_blocks = reader.torn_blocks();
   reader.give_files(files_);
+  if (auto ok = cut_files(); !ok) return ok;
   if (auto ok = remove_orphans(); !ok) return ok;
   ++block_.incarnation;
   core_.incarnation = block_.incarnation;
@@ -32,9 +39,6 @@ result<void> recovery::run() {
 }
 
 result<void> recovery::create() {
-  for (const char* folder : {"wal", "data"}) {
-    if (auto ok = core_.disk.make_folder(folder); !ok) return ok;
-  }
   block_.store_id = core_.random.next();
   block_.incarnation = 1;
   block_.created_ms = core_.time.wall().raw();
@@ -162,12 +166,22 @@ result<void> recovery::check_files() {
     if (it->second < f->length) {
       return fault(errc::corrupt, name + " has " + std::to_string(it->second) + " bytes, the manifest says " + std::to_string(f->length));
     }
-    if (f->sealed || it->second == f->length) continue;
+    if (!f->sealed && it->second > f->length) overlong_.push_back(id);
+  }
+  for (const std::uint64_t id : unused) core_.files.forget(id);
+  std::sort(overlong_.begin(), overlong_.end());
+  return {};
+}
+
+// What a checkpoint wrote behind the end that it did not come to record.
+result<void> recovery::cut_files() {
+  for (const std::uint64_t id : overlong_) {
+    data_file* f = core_.files.find(id);
+    if (f == nullptr) continue;
     auto handle = core_.files.open(*f);
     if (!handle) return handle.error();
     if (auto ok = (*handle)->truncate_now(f->length); !ok) return ok;
   }
-  for (const std::uint64_t id : unused) core_.files.forget(id);
   return {};
 }
 

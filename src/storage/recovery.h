@@ -38,6 +38,7 @@ class recovery {
   [[nodiscard]] result<void> replay_block(bytes block);
   [[nodiscard]] result<void> replay_record(const parsed_record& r, std::uint32_t position);
   [[nodiscard]] result<void> check_change(const model::log_change& change, model::shard_id shard) const;
+  [[nodiscard]] result<void> cut_files();
   [[nodiscard]] result<void> remove_orphans();
   chunk& chunk_for(std::size_t bytes);
 
@@ -49,6 +50,7 @@ class recovery {
   manifest_wal wal_position_;
   std::unordered_map<std::uint64_t, manifest_shard> shards_;
   std::unordered_map<std::uint64_t, model::lsn> covered_;
+  std::vector<std::uint64_t> overlong_;  // files to cut
   chunk_ptr chunk_;
   std::uint64_t next_block_seq_ = 1;
   ring_position durable_place_;

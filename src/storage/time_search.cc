@@ -46,7 +46,9 @@ void reader::search(const search_ptr& op) {
     log_state* log = core_.logs.find(op->log);
     if (log == nullptr) return op->done(fault(errc::not_found, "no such log"));
     op->next = std::max(op->next, log->start);
-    if (op->next >= log->end || op->next >= op->below) return op->done(std::optional<model::read_batch>{});
+    // At the start, `below` may lie inside of the entry that the start cuts: it is looked at all the same.
+    const bool past = op->next >= op->below && op->next > log->start;
+    if (past || op->next >= log->end) return op->done(std::optional<model::read_batch>{});
     if (!log->tail.empty() && log->tail.front().base <= op->next) {
       if (search_memory(op, *log)) return;
       continue;
@@ -102,17 +104,14 @@ void reader::search_extent(const search_ptr& op, log_state& log, const extent& e
     }
     op->next = std::max(op->next, span->base);
   }
-  const model::offset below = std::min(op->below, e.end);
-  if (op->next >= below) {
-    op->next = e.end;
-    return search(op);
-  }
+  const model::offset below = std::max(std::min(op->below, e.end), op->next + 1);
   read({log.id, op->next, below, search_bytes, true}, [this, op, below](result<model::read_batch> got) {
     if (!got) return op->done(got.error());
     for (std::size_t i = 0; i < got->entries.size(); ++i) {
+      if (got->entries[i].base >= op->below) break;
       if (got->entries[i].max_timestamp_ms >= op->from_ms) return op->done(std::optional(only(std::move(*got), i)));
     }
-    op->next = got->entries.empty() ? below : got->entries.back().base + got->entries.back().count;
+    op->next = got->entries.empty() ? below : std::max(op->next + 1, got->entries.back().base + got->entries.back().count);
     search(op);
   });
 }

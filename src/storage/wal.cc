@@ -78,12 +78,13 @@ void wal::leave_chunk() {
 }
 
 void wal::pump() {
-  while (!fenced_ && writing_ < options_.wal_writes_in_flight) {
+  while (!fenced_ && writing_.size() < options_.wal_writes_in_flight) {
     if (closed_.empty()) {
       if (open_.records == 0) return;
       close_block();
     }
-    if (!submit(closed_.front())) return;
+    starved_ = !submit(closed_.front());
+    if (starved_) return;
     closed_.pop_front();
   }
 }
@@ -118,7 +119,7 @@ bool wal::submit(const block_ptr& b) {
   const std::size_t expected = length + (header != nullptr ? wal_page_bytes : 0);
   file_position_ += length;
   in_flight_.push_back(b);
-  ++writing_;
+  writing_.push_back(b->seq);
   auto handle = f->handle;
   handle->write(position, std::move(parts),
                 [this, alive = std::weak_ptr(alive_), b, handle, header, expected](const result<std::size_t>& moved) {
@@ -132,8 +133,9 @@ bool wal::submit(const block_ptr& b) {
 }
 
 void wal::completed(const block_ptr& b, const result<std::size_t>& moved, std::size_t expected) {
-  --writing_;
+  std::erase(writing_, b->seq);
   ++writes_;
+  recycle_files();
   if (fenced_) return;
   const bool failed = !moved || *moved != expected;
   if (failed && options_.planted != planted_fault::failed_sync_ignored) {
@@ -161,6 +163,26 @@ void wal::release_in_order() {
     in_flight_.pop_front();
   }
   if (last != model::ticket{}) up_.on_durable(last);
+}
+
+void wal::cover(std::uint64_t seq) {
+  covered_seq_ = seq;
+  if (fenced_) return;
+  for (const block_ptr& b : in_flight_) b->done = b->done || b->seq < seq;
+  while (!closed_.empty() && closed_.front()->seq < seq) {
+    closed_.front()->done = true;
+    in_flight_.push_back(std::move(closed_.front()));
+    closed_.pop_front();
+  }
+  recycle_files();
+  release_in_order();
+  pump();
+}
+
+void wal::recycle_files() {
+  std::uint64_t needed = covered_seq_;
+  for (const std::uint64_t seq : writing_) needed = std::min(needed, seq);
+  files_.recycle(needed);
 }
 
 void wal::fence(const fault& why) {

@@ -49,10 +49,14 @@ class wal {
   [[nodiscard]] std::uint64_t last_block_seq() const { return open_.records > 0 ? next_seq_ : next_seq_ - 1; }
   [[nodiscard]] std::uint64_t durable_seq() const { return durable_seq_; }
   [[nodiscard]] bool fenced() const { return fenced_; }
+  // Blocks wait, and there is no file to write them to.
+  [[nodiscard]] bool starved() const { return starved_; }
   [[nodiscard]] bool idle() const { return in_flight_.empty() && closed_.empty() && open_.records == 0; }
   [[nodiscard]] std::uint64_t writes() const { return writes_; }
   [[nodiscard]] std::uint64_t bytes_written() const { return bytes_; }
-  [[nodiscard]] std::size_t backlog() const { return closed_.size(); }
+  // A checkpoint made every record in blocks before `seq` durable: their tickets are released, blocks that were not
+  // submitted yet are never written, and files are free as soon as no write to them is under way.
+  void cover(std::uint64_t seq);
   // Ends the open block and leaves its chunk, so that the chunk can be given back once it is covered.
   void leave_chunk();
   // Tries to submit; for on_ready of the files.
@@ -77,6 +81,7 @@ class wal {
   void finish_header(const block& b, const wal_file& f);
   void completed(const block_ptr& b, const result<std::size_t>& moved, std::size_t expected);
   void release_in_order();
+  void recycle_files();
   void fence(const fault& why);
 
   executor& exec_;
@@ -87,13 +92,15 @@ class wal {
   block open_;
   std::deque<block_ptr> closed_;
   std::deque<block_ptr> in_flight_;
-  std::size_t writing_ = 0;   // of in_flight_, not completed
+  std::vector<std::uint64_t> writing_;  // seqs of blocks whose write has not completed
+  std::uint64_t covered_seq_ = 0;       // blocks before it are not needed
   std::uint64_t next_seq_;    // of the open block
   std::uint64_t durable_seq_;
   ring_position durable_place_;
   std::uint64_t file_position_ = 0;  // in the current file
   bool pump_deferred_ = false;
   bool fenced_ = false;
+  bool starved_ = false;
   std::uint64_t writes_ = 0;
   std::uint64_t bytes_ = 0;
   std::shared_ptr<wal*> alive_;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "storage/memory.h"
+
 namespace weir::storage {
 
 namespace {
@@ -19,20 +21,18 @@ result<void> wal_reader::run(const on_block& visit) {
   if (auto ok = find_files(); !ok) return ok;
   order_files();
   expected_ = from_.replay_from_seq;
-  const auto begin = first_needed();
-  if (!begin) return begin.error();
-  for (std::size_t i = *begin; i < whole_; ++i) {
+  const std::size_t first = first_needed();
+  if (first == whole_) return nothing_to_read();
+  for (std::size_t i = first; i < whole_; ++i) {
     candidate& c = files_[i];
     if (c.header.first_seq >= c.end_seq) continue;  // overruled as a whole
     bytes_total_ += c.file.capacity;
   }
-  for (std::size_t i = *begin; i < whole_; ++i) {
+  for (std::size_t i = first; i < whole_; ++i) {
     candidate& c = files_[i];
     if (c.header.first_seq >= c.end_seq) continue;
     auto more = scan(c, visit);
     if (!more) return more.error();
-    // What was read counts from now on: a later start relies on it.
-    if (auto ok = c.file.handle->sync_now(); !ok) return ok;
     if (!*more) break;
   }
   return {};
@@ -86,18 +86,23 @@ void wal_reader::order_files() {
   if (whole_ > 0) last_file_seq_ = files_[whole_ - 1].header.file_seq;
 }
 
-// The last file that begins at or before the first needed block.
-result<std::size_t> wal_reader::first_needed() const {
+// The last file that begins at or before the first needed block; whole_ when there is none.
+std::size_t wal_reader::first_needed() const {
   std::size_t best = whole_;
   for (std::size_t i = 0; i < whole_; ++i) {
     const candidate& c = files_[i];
     if (c.header.first_seq < c.end_seq && c.header.first_seq <= from_.replay_from_seq) best = i;
   }
-  const bool never_written = from_.replay_from_seq == 1 && from_.durable_seq == 0 && whole_ == 0;
-  if (best == whole_ && !never_written) {
-    return fault(errc::corrupt, "the WAL file with block " + std::to_string(from_.replay_from_seq) + " is missing");
-  }
   return best;
+}
+
+// No file begins where the manifest ends: fine as long as nothing proves that one was durable.
+result<void> wal_reader::nothing_to_read() {
+  auto known = known_durable(0, 0);
+  if (!known) return known.error();
+  if (*known < expected_) return {};
+  return fault(errc::corrupt, "the WAL file with block " + std::to_string(expected_) + " is missing (block " +
+                                  std::to_string(*known) + " is known to be durable)");
 }
 
 result<byte_vector> wal_reader::load(const candidate& c) {
@@ -118,6 +123,7 @@ result<bool> wal_reader::scan(candidate& c, const on_block& visit) {
   if (!data) return data.error();
   const bool check = options_.planted != planted_fault::torn_tail_accepted;
   c.needed = true;
+  note_unproven(c, 0, {.seq = c.header.first_seq, .durable_seq = c.header.durable_seq, .length = wal_page_bytes});
   expected_ = c.header.first_seq;
   std::uint64_t at = wal_page_bytes;
   while (expected_ != c.end_seq) {
@@ -130,6 +136,7 @@ result<bool> wal_reader::scan(candidate& c, const on_block& visit) {
           return fault(ok.error().code, place(c.file.name, at) + ": " + ok.error().text);
         }
       }
+      note_unproven(c, at, *h);
       ++expected_;
       at += round_up_page(h->length);
       continue;
@@ -140,9 +147,9 @@ result<bool> wal_reader::scan(candidate& c, const on_block& visit) {
         continue;
       }
     }
-    auto known = known_durable(c);
+    auto known = known_durable(c.header.file_seq, c.header.incarnation);
     if (!known) return known.error();
-    note_later_blocks(*data, at, c.header.file_seq, c.header.incarnation, *known);
+    note_later_blocks(*data, at, c.header.file_seq, *known);
     const std::uint64_t needed = std::max(expected_, from_.replay_from_seq);
     if (*known >= needed && options_.planted != planted_fault::lost_block_taken_as_torn) {
       return fault(errc::corrupt, place(c.file.name, at) + ": block " + std::to_string(expected_) +
@@ -152,6 +159,30 @@ result<bool> wal_reader::scan(candidate& c, const on_block& visit) {
     return false;
   }
   return true;
+}
+
+void wal_reader::note_unproven(const candidate& c, std::uint64_t position, const wal_block_header& h) {
+  proven_ = std::max(proven_, h.durable_seq);
+  while (!unproven_.empty() && unproven_.front().seq <= proven_) unproven_.pop_front();
+  unproven_.push_back({c.file.handle, c.file.name, position, round_up_page(h.length), h.seq});
+}
+
+result<void> wal_reader::make_durable() {
+  for (const unproven& u : unproven_) {
+    const auto memory = page_memory(static_cast<std::size_t>(u.length));
+    const mutable_bytes all(memory.get(), static_cast<std::size_t>(u.length));
+    auto got = u.handle->read_now(u.position, all);
+    if (!got) return got.error();
+    const bool whole = *got == all.size() && (u.position == 0 ? parse_wal_file_header(all).has_value()
+                                                              : parse_wal_block(all).has_value());
+    if (!whole) return fault(errc::io, place(u.name, u.position) + ": it read differently the second time");
+    if (auto ok = u.handle->write_now(u.position, all); !ok) return ok;
+  }
+  for (const candidate& c : files_) {
+    if (!c.needed) continue;
+    if (auto ok = c.file.handle->sync_now(); !ok) return ok;
+  }
+  return disk_.sync_folder_now("wal");
 }
 
 // Damage among blocks that a checkpoint covers does no harm: the position of the next whole one, 0 when there is none.
@@ -167,35 +198,35 @@ std::uint64_t wal_reader::skip_covered(bytes file, std::uint64_t position, const
   return 0;
 }
 
-// Blocks behind a bad place: each whole one tells what was durable when it was submitted, and proves a torn write.
-void wal_reader::note_later_blocks(bytes file, std::uint64_t from, std::uint64_t file_seq, std::uint64_t incarnation,
-                                   std::uint64_t& known) {
+// Blocks behind a bad place. Whatever a whole block says about what was durable when it was submitted stays true, even
+// of an incarnation before: its successor began behind all that.
+void wal_reader::note_later_blocks(bytes file, std::uint64_t from, std::uint64_t file_seq, std::uint64_t& known) {
   for (std::uint64_t at = from; at < file.size(); at += wal_page_bytes) {
     const bytes rest = file.subspan(static_cast<std::size_t>(at));
     if (file_seq != 0 ? !may_be_block(rest, file_seq) : load_le<std::uint32_t>(rest.data()) != wal_block_magic) continue;
-    ++torn_;
     auto h = parse_wal_block(rest);
-    if (h && h->incarnation == incarnation && h->seq >= expected_) known = std::max(known, h->durable_seq);
+    if (!h || h->seq < expected_) continue;
+    ++torn_;
+    known = std::max(known, h->durable_seq);
   }
 }
 
-// What the manifest and the other files say about durability.
-result<std::uint64_t> wal_reader::known_durable(const candidate& c) {
+// What the manifest and the files behind this one say about durability.
+result<std::uint64_t> wal_reader::known_durable(std::uint64_t file_seq, std::uint64_t incarnation) {
   std::uint64_t known = from_.durable_seq;
   for (const candidate& other : files_) {
     if (other.whole_header) {
-      if (other.header.file_seq <= c.header.file_seq) continue;
-      if (other.header.incarnation == c.header.incarnation) {
-        known = std::max(known, other.header.durable_seq);
-      } else if (other.header.first_seq < other.end_seq) {
+      if (other.header.file_seq <= file_seq) continue;
+      known = std::max(known, other.header.durable_seq);
+      const bool overruled = other.header.first_seq >= other.end_seq;
+      // A later incarnation read the WAL up to where it began.
+      if (other.header.incarnation != incarnation && incarnation != 0 && !overruled) {
         known = std::max(known, other.header.first_seq - 1);
-        continue;
       }
     }
-    // A file of this incarnation, or one whose header was cut: its blocks may know more.
     auto data = load(other);
     if (!data) return data.error();
-    note_later_blocks(*data, wal_page_bytes, other.header.file_seq, c.header.incarnation, known);
+    note_later_blocks(*data, wal_page_bytes, other.header.file_seq, known);
   }
   return known;
 }

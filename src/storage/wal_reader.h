@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <string>
 #include <vector>
@@ -38,6 +39,9 @@ class wal_reader {
   [[nodiscard]] std::uint64_t last_file_seq() const { return last_file_seq_; }
   [[nodiscard]] std::uint64_t torn_blocks() const { return torn_; }
   [[nodiscard]] std::uint64_t next_name() const { return next_name_; }
+  // Writes again what was read but is not known to be durable: after a failed write the page cache may show bytes that
+  // no disk has, and a later sync would not save them. To be called before anything relies on the WAL's end.
+  [[nodiscard]] result<void> make_durable();
   // Hands over the files: those that hold blocks that are still needed, and the others.
   void give_files(wal_files& to);
 
@@ -51,12 +55,13 @@ class wal_reader {
   };
   [[nodiscard]] result<void> find_files();
   void order_files();
-  [[nodiscard]] result<std::size_t> first_needed() const;
+  [[nodiscard]] std::size_t first_needed() const;
+  [[nodiscard]] result<void> nothing_to_read();
   [[nodiscard]] result<bool> scan(candidate& c, const on_block& visit);  // true: the WAL goes on in the next file
-  [[nodiscard]] result<std::uint64_t> known_durable(const candidate& c);
-  void note_later_blocks(bytes file, std::uint64_t from, std::uint64_t file_seq, std::uint64_t incarnation,
-                         std::uint64_t& known);
+  [[nodiscard]] result<std::uint64_t> known_durable(std::uint64_t file_seq, std::uint64_t incarnation);
+  void note_later_blocks(bytes file, std::uint64_t from, std::uint64_t file_seq, std::uint64_t& known);
   [[nodiscard]] std::uint64_t skip_covered(bytes file, std::uint64_t position, const candidate& c);
+  void note_unproven(const candidate& c, std::uint64_t position, const wal_block_header& h);
   [[nodiscard]] result<byte_vector> load(const candidate& c);
   [[nodiscard]] bool next_in_order(const candidate& c, const wal_block_header& h) const {
     return h.incarnation == c.header.incarnation && h.file_seq == c.header.file_seq && h.seq == expected_;
@@ -65,6 +70,15 @@ class wal_reader {
   platform::disk& disk_;
   const store_options& options_;
   input from_;
+  struct unproven {
+    std::shared_ptr<platform::file> handle;
+    std::string name;
+    std::uint64_t position = 0;
+    std::uint64_t length = 0;
+    std::uint64_t seq = 0;
+  };
+  std::deque<unproven> unproven_;
+  std::uint64_t proven_ = 0;
   std::vector<candidate> files_;  // whole headers by file seq, then the others
   std::size_t whole_ = 0;
   std::uint64_t expected_ = 1;
