@@ -5,7 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "server/config_text.h"
+#include "base/nearest.h"
+
 
 namespace weir::server {
 

@@ -8,6 +8,7 @@
 #include <limits>
 #include <map>
 
+#include "base/nearest.h"
 #include "server/config_text.h"
 
 namespace weir::server {

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <set>
 
+#include "base/nearest.h"
 #include "server/config_keys.h"
 #include "server/config_text.h"
 

@@ -6,7 +6,6 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <utility>
 
 namespace weir::server {
 
@@ -54,20 +53,6 @@ std::string print_scaled(std::int64_t value, const std::array<unit, N>& units) {
     out = std::to_string(value / u.factor) + std::string(u.name);
   }
   return out;
-}
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
 }
 
 }  // namespace
@@ -128,21 +113,6 @@ result<protocol::endpoint> parse_endpoint(std::string_view text) {
 
 std::string print_endpoint(const protocol::endpoint& e) {
   return e.host.find(':') != std::string::npos ? fmt::format("[{}]:{}", e.host, e.port) : fmt::format("{}:{}", e.host, e.port);
-}
-
-std::optional<std::string> nearest(std::string_view name, const std::vector<std::string>& candidates) {
-  std::optional<std::string> best;
-  std::size_t distance = std::max<std::size_t>(2, name.size() / 3) + 1;
-  for (const std::string& c : candidates) {
-    std::size_t d = edit_distance(name, c);
-    // The right name in the wrong section is a common slip.
-    const std::size_t dot = c.rfind('.');
-    if (dot != std::string::npos && name.substr(name.rfind('.') + 1) == std::string_view(c).substr(dot + 1)) d = 1;
-    if (d >= distance) continue;
-    distance = d;
-    best = c;
-  }
-  return best;
 }
 
 }  // namespace weir::server

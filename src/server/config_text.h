@@ -1,11 +1,9 @@
-// How configuration values are written: sizes, durations, addresses, and the nearest name to a misspelt one. Pure.
+// How configuration values are written: sizes, durations and addresses. Pure.
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/result.h"
 #include "protocol/common/session.h"
@@ -24,8 +22,5 @@ namespace weir::server {
 // host:port, [v6]:port. The host must not be empty.
 [[nodiscard]] result<protocol::endpoint> parse_endpoint(std::string_view text);
 [[nodiscard]] std::string print_endpoint(const protocol::endpoint& e);
-
-// The candidate with the smallest edit distance to `name`, when it is near enough to be what was meant.
-[[nodiscard]] std::optional<std::string> nearest(std::string_view name, const std::vector<std::string>& candidates);
 
 }  // namespace weir::server

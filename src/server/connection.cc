@@ -19,14 +19,13 @@ constexpr std::int64_t ns_per_ms = 1'000'000;
 
 }  // namespace
 
-connection::connection(connection_group& group, new_connection&& c, std::uint64_t id, connection_group::end_handler on_end)
+connection::connection(connection_group& group, new_connection&& c, std::uint64_t id)
     : group_(group),
       socket_(group.owner().context(), c.fd.release()),
       id_(id),
       protocol_(std::move(c.protocol)),
       local_(std::move(c.local)),
       peer_(std::move(c.peer)),
-      on_end_(std::move(on_end)),
       accepted_(group.now()),
       last_activity_(accepted_),
       progress_since_(accepted_),
@@ -247,7 +246,6 @@ void connection::close(const std::string& why) {
   if (!why.empty()) {
     group_.logger().limited(log_level::warn, "close", "closed connection {} from {} ({}): {}", id_, print_endpoint(peer_), clean(session_->describe()), clean(why));
   }
-  if (on_end_) on_end_(*session_, *this);
   session_->on_closed();
   boost::system::error_code ignored;
   socket_.close(ignored);

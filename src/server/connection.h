@@ -16,7 +16,7 @@ namespace weir::server {
 
 class connection final : public protocol::session_host, public std::enable_shared_from_this<connection> {
  public:
-  connection(connection_group& group, new_connection&& c, std::uint64_t id, connection_group::end_handler on_end);
+  connection(connection_group& group, new_connection&& c, std::uint64_t id);
   ~connection() override;
 
   // False when the factory refused.
@@ -28,8 +28,6 @@ class connection final : public protocol::session_host, public std::enable_share
   // Closes now; what is unsent is lost. `why` goes to the log, empty for a normal end.
   void close(const std::string& why);
   [[nodiscard]] connection_info info(mono_ns now) const;
-  [[nodiscard]] const std::string& protocol() const { return protocol_; }
-  [[nodiscard]] protocol::session& session() { return *session_; }
 
   // session_host
   void wake() override;
@@ -69,7 +67,6 @@ class connection final : public protocol::session_host, public std::enable_share
   const std::string protocol_;
   const protocol::endpoint local_;
   const protocol::endpoint peer_;
-  connection_group::end_handler on_end_;
   std::unique_ptr<protocol::session> session_;
 
   receive_buffer input_;

@@ -48,9 +48,9 @@ connection_group::~connection_group() {
   *alive_ = nullptr;
 }
 
-void connection_group::adopt(new_connection&& c, const protocol::session_factory& make, end_handler on_end) {
+void connection_group::adopt(new_connection&& c, const protocol::session_factory& make) {
   const std::uint64_t id = census_.next_id();
-  auto made = std::make_shared<connection>(*this, std::move(c), id, std::move(on_end));
+  auto made = std::make_shared<connection>(*this, std::move(c), id);
   if (!made->start(make)) {
     census_.leave(made->peer().host);
     return;
@@ -78,11 +78,6 @@ std::vector<connection_info> connection_group::list(std::size_t max) const {
     out.push_back(c->info(at));
   }
   return out;
-}
-
-void connection_group::for_each(
-    const std::function<void(protocol::session&, protocol::session_host&, const std::string& protocol)>& visit) const {
-  for (const auto& [id, c] : all_) visit(c->session(), *c, c->protocol());
 }
 
 void connection_group::mark_dirty(connection& c) {

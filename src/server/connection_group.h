@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -72,14 +71,11 @@ class connection_group {
   connection_group(const connection_group&) = delete;
   connection_group& operator=(const connection_group&) = delete;
 
-  // `on_end` gets the session when the connection is over, before session::on_closed().
-  using end_handler = std::function<void(protocol::session&, protocol::session_host&)>;
-  void adopt(new_connection&& c, const protocol::session_factory& make, end_handler on_end = {});
+  void adopt(new_connection&& c, const protocol::session_factory& make);
   // Sends what can be sent at once and closes everything.
   void close_all();
   [[nodiscard]] std::size_t size() const { return all_.size(); }
   [[nodiscard]] std::vector<connection_info> list(std::size_t max) const;
-  void for_each(const std::function<void(protocol::session&, protocol::session_host&, const std::string& protocol)>& visit) const;
 
   // ---- for connection
   void mark_dirty(connection& c);

@@ -1,0 +1,266 @@
+#include "server/node.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "server/config_text.h"
+
+namespace weir::server {
+
+namespace {
+
+constexpr std::int64_t watch_ns = 1'000'000'000;
+constexpr std::int64_t progress_ns = 1'000'000'000;
+constexpr std::int64_t files_kept_back = 256;  // open files that are not connections, besides the stores' own
+
+std::uint32_t reactors_for_this_machine() {
+  const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+  return cores <= 4 ? 1 : std::min(cores, 8U);
+}
+
+kafka::session_options kafka_options(const server_config& c, kafka::bootstrap_watch& watch) {
+  kafka::session_options o;
+  o.request_bytes_max = static_cast<std::uint32_t>(c.limits.request_bytes);
+  o.requests_in_works_max = static_cast<std::size_t>(c.kafka_requests_in_works);
+  o.advertised = c.kafka_advertised;
+  o.rack = c.kafka_rack;
+  o.fetch_bytes_max = static_cast<std::int32_t>(c.broker.fetch_max_bytes);
+  o.watch = &watch;
+  o.auto_create = c.broker.auto_create_topics;
+  return o;
+}
+
+bool is_loopback(const std::string& host) { return host.starts_with("127.") || host == "::1" || host == "localhost"; }
+
+}  // namespace
+
+node::node(const server_config& config, data_folder folder)
+    : config_(config),
+      folder_(std::move(folder)),
+      census_(config.limits.connections, config.limits.connections_per_address),
+      admin_census_(256, 0) {
+  config_.broker.cluster_id = folder_.facts.cluster_id;
+  config_.broker.data_folder = folder_.path;
+  storage_formats_.add(model::format_tag::kafka_batch_v2, kafka_format_);
+  broker_formats_.add(model::format_tag::kafka_batch_v2, kafka_format_);
+  add_admin_operations(admin_, *this);
+}
+
+node::~node() {
+  // Cores first stop talking to each other, then everything goes in the reverse order of its making.
+  for (reactor_part& p : parts_) {
+    if (p.thread.joinable()) {
+      p.loop->stop();
+      p.thread.join();
+    }
+  }
+  listeners_.clear();
+  admin_listener_.reset();
+  for (reactor_part& p : parts_) p.connections.reset();
+  for (reactor_part& p : parts_) {
+    if (p.core) p.core->stop();
+  }
+  for (reactor_part& p : parts_) p.store.reset();
+}
+
+result<std::unique_ptr<node>> node::open(const server_config& config) {
+  server_config c = config;
+  const std::int64_t files = raise_open_file_limit();
+  const std::int64_t room = files - files_kept_back - static_cast<std::int64_t>(c.store.open_files_max);
+  if (c.limits.connections > room) {
+    log("server").warn("limits.connections is lowered from {} to {}: the system allows {} open files", c.limits.connections, std::max<std::int64_t>(room, 16), files);
+    c.limits.connections = std::max<std::int64_t>(room, 16);
+  }
+  platform::posix_rng random;
+  folder_facts fresh;
+  fresh.reactors = c.reactors != 0 ? static_cast<std::uint32_t>(c.reactors) : reactors_for_this_machine();
+  fresh.shards_per_reactor = static_cast<std::uint32_t>(c.shards_per_reactor);
+  auto folder = open_data_folder(c.data_dir, fresh, random);
+  if (!folder) return folder.error();
+  if (c.reactors != 0 && static_cast<std::uint32_t>(c.reactors) != folder->facts.reactors) {
+    return fault(errc::invalid, fmt::format("threads.reactors = {}, but the data folder {} was made for {}; leave the key out", c.reactors, c.data_dir, folder->facts.reactors));
+  }
+  std::unique_ptr<node> n(new node(c, std::move(*folder)));
+  if (auto ok = n->open_parts(); !ok) return ok.error();
+  return n;
+}
+
+result<void> node::open_parts() {
+  const broker::layout shape{0, folder_.facts.reactors, folder_.facts.shards_per_reactor};
+  parts_.resize(folder_.facts.reactors);
+  std::vector<broker::core*> cores;
+  for (std::uint32_t i = 0; i < parts_.size(); ++i) {
+    reactor_part& p = parts_[i];
+    p.index = i;
+    p.kafka = kafka_options(config_, p.bootstraps);
+    p.loop = std::make_unique<platform::reactor>(platform::reactor_options{std::chrono::microseconds(config_.spin_us)});
+    p.random = std::make_unique<platform::posix_rng>();
+    broker::layout where = shape;
+    where.reactor = i;
+    p.core = std::make_unique<broker::core>(
+        where, broker::core_deps{config_.broker, *p.loop, p.loop->clock(), *p.random, broker_formats_});
+    cores.push_back(p.core.get());
+  }
+  for (reactor_part& p : parts_) p.core->link(cores);
+  for (reactor_part& p : parts_) {
+    if (auto ok = open_store(p); !ok) return ok;
+    p.connections = std::make_unique<connection_group>(*p.loop, census_, config_.limits);
+  }
+  return {};
+}
+
+result<void> node::open_store(reactor_part& part) {
+  const std::string path = folder_.store_path(part.index);
+  auto disk = platform::open_disk(*part.loop, path, config_.disk);
+  if (!disk) return disk.error();
+  if (!disk->why_buffered.empty()) log("storage").warn("durable writes go buffered: {}", disk->why_buffered);
+  part.disk = std::move(disk->where);
+
+  storage::store_options options = config_.store;
+  const clock& time = part.loop->clock();
+  options.on_progress = [&time, last = time.now()](const storage::recovery_progress& p) mutable {
+    if (time.now() - last < progress_ns) return;
+    last = time.now();
+    log("storage").info("recovery: {}, {} of {}", p.stage, print_bytes(static_cast<std::int64_t>(p.done_bytes)),
+                        print_bytes(static_cast<std::int64_t>(p.total_bytes)));
+  };
+  const mono_ns begin = time.now();
+  auto opened = storage::open_store(*part.disk, *part.loop, time, *part.random, storage_formats_, *part.core, options);
+  if (!opened) return fault(opened.error().code, path + ": " + opened.error().text);
+  part.store = std::move(*opened);
+  const storage::recovery_report& r = part.store->recovered();
+  log("storage").info("{} {}: {} logs, {} files, {} records replayed, {} ms, {} durable writes", r.created ? "made" : "opened", path,
+                      r.logs, r.files, r.replayed_records, (time.now() - begin) / 1'000'000, part.disk->durable_path());
+  return {};
+}
+
+result<void> node::start() {
+  started_ = main_loop().clock().now();
+  // The admin socket and the ports first: when one is not to be had, nothing has begun yet.
+  if (auto ok = start_listeners(); !ok) return ok;
+  start_threads();
+  if (auto ok = start_cores(); !ok) return ok;
+  for (reactor_part& p : parts_) p.loop->send([this, &p] { watch(p); });
+  for (const auto& l : listeners_) l->start();
+  admin_listener_->start();
+  return {};
+}
+
+void node::start_threads() {
+  for (reactor_part& p : parts_) {
+    if (p.index != 0) p.thread = std::thread([&p] { p.loop->run(); });
+  }
+}
+
+result<void> node::start_cores() {
+  std::size_t left = parts_.size();
+  result<void> outcome;
+  for (reactor_part& p : parts_) {
+    p.loop->send([this, &p, &left, &outcome] {
+      p.core->start(*p.store, [this, &left, &outcome](result<void> r) {
+        main_loop().send([&left, &outcome, r = std::move(r)] {
+          if (!r && outcome) outcome = r;
+          --left;
+        });
+      });
+    });
+  }
+  main_loop().run_until([&] { return left == 0; });
+  return outcome;
+}
+
+result<void> node::start_listeners() {
+  auto admin = listener::unix_socket(main_loop(), admin_census_, "admin", folder_.admin_socket(), [this](new_connection&& c) {
+    parts_.front().connections->adopt(std::move(c), [this](protocol::session_host& h) { return std::make_unique<admin_session>(h, admin_); });
+  });
+  if (!admin) return admin.error();
+  admin_listener_ = std::move(*admin);
+  for (const listener_config& l : config_.listeners) {
+    auto made = listener::tcp(main_loop(), census_, l, [this](new_connection&& c) { adopt_kafka(std::move(c)); });
+    if (!made) return made.error();
+    const protocol::endpoint& bound = (*made)->address();
+    if (!is_loopback(bound.host) && !config_.broker.allow_all) {
+      log_.warn("{} is open to the network, but without users only clients of this machine are allowed in", print_endpoint(bound));
+    }
+    if (!is_loopback(bound.host) && config_.broker.allow_all) {
+      log_.warn("dev: {} is open to the network and everybody may do everything; listen on 127.0.0.1 to close it", print_endpoint(bound));
+    }
+    listeners_.push_back(std::move(*made));
+  }
+  return {};
+}
+
+void node::adopt_kafka(new_connection&& c) {
+  reactor_part& p = parts_[next_reactor_++ % parts_.size()];
+  // A socket on its way to its reactor; tasks must be copyable.
+  auto moving = std::make_shared<new_connection>(std::move(c));
+  const auto take = [this, &p, moving] {
+    if (stopping_.load(std::memory_order_relaxed)) return census_.leave(moving->peer.host);
+    p.connections->adopt(
+        std::move(*moving),
+        [&p](protocol::session_host& h) { return std::make_unique<kafka::session>(h, p.core->port(), p.kafka); });
+  };
+  if (p.index == 0) return take();
+  p.loop->send(take);
+}
+
+// Once a second on each reactor: a store that lost its disk ends the process, because only recovery can say what is durable.
+void node::watch(reactor_part& part) {
+  if (stopping_.load(std::memory_order_relaxed)) return;
+  if (part.store->stats().fenced) {
+    const std::string what = fmt::format("the store {} lost its disk after a failed write; the server stops, recovery decides at the next start", folder_.store_path(part.index));
+    log("storage").error("{}", what);
+    main_loop().send([this, what] {
+      if (failure_.code == errc::ok) failure_ = fault(errc::fenced, what);
+      stop_requested_ = true;
+    });
+    return;
+  }
+  report_lost_bootstraps(part);
+  part.loop->at(part.loop->clock().now() + watch_ns, [this, &part] { watch(part); });
+}
+
+void node::report_lost_bootstraps(reactor_part& part) {
+  for (const auto& hint : part.bootstraps.due(part.loop->clock().now())) log("kafka").limited(log_level::warn, "bootstrap", "{}", kafka::describe(hint));
+}
+
+std::vector<std::pair<std::string, protocol::endpoint>> node::listening() const {
+  std::vector<std::pair<std::string, protocol::endpoint>> out;
+  for (const auto& l : listeners_) out.emplace_back(l->protocol(), l->address());
+  return out;
+}
+
+void node::request_stop() {
+  main_loop().send([this] { stop_requested_ = true; });
+}
+
+result<void> node::run() {
+  main_loop().run_until([this] { return stop_requested_; });
+  stop_all();
+  if (failure_.code != errc::ok) return failure_;
+  return {};
+}
+
+void node::stop_all() {
+  stopping_ = true;
+  listeners_.clear();
+  admin_listener_.reset();
+  auto left = std::make_shared<std::atomic<std::size_t>>(parts_.size());
+  for (reactor_part& p : parts_) p.loop->send([this, &p, left] { stop_part(p, left); });
+  main_loop().run_until([&] { return left->load() == 0; });
+}
+
+void node::stop_part(reactor_part& part, const std::shared_ptr<std::atomic<std::size_t>>& left) {
+  part.connections->close_all();
+  part.core->stop();
+  part.store->close([this, &part, left](const result<void>& closed) {
+    main_loop().send([this, &part, left, closed] {
+      if (!closed && failure_.code == errc::ok) {
+        failure_ = fault(closed.error().code, folder_.store_path(part.index) + ": " + closed.error().describe());
+      }
+      left->fetch_sub(1);
+    });
+  });
+}
+
+}  // namespace weir::server
