@@ -10,11 +10,13 @@ namespace {
 constexpr std::size_t length_bytes = 4;
 constexpr std::size_t header_bytes_min = 8;  // key, version, correlation id
 
+// An address of the loopback range, or a Unix socket; a proxy in between would show itself as the peer.
+bool is_loopback(const protocol::endpoint& e) { return e.host.starts_with("127.") || e.host == "::1" || e.port == 0; }
+
 model::caller caller_of(const protocol::session_host& host) {
   model::caller who;
   who.host = host.peer().host;
-  // An address of the loopback range, or a Unix socket; a proxy in between would show itself as the peer.
-  who.loopback = who.host.starts_with("127.") || who.host == "::1" || host.peer().port == 0;
+  who.loopback = is_loopback(host.peer());
   who.principal = who.loopback ? "loopback" : "anonymous";
   return who;
 }
@@ -33,7 +35,9 @@ void session::on_closed() {
   if (!attached_) return;
   attached_ = false;
   broker_.detach(id_);
-  if (options_.watch != nullptr && asked_metadata_ && !did_work_)
+  // Who came over loopback and was told the loopback address that it dialled only wanted to look.
+  const bool obvious = is_loopback(host_.peer()) && !options_.advertised;
+  if (options_.watch != nullptr && asked_metadata_ && !did_work_ && !obvious)
     options_.watch->on_bootstrap_only(host_.peer().host, address(), last_input_);
 }
 
