@@ -30,7 +30,7 @@ model::session_id front_desk::attach(model::event_sink& sink, const model::calle
   }
   session& s = sessions_[slot];
   s.sink = &sink;
-  s.who = who;
+  s.who = std::make_shared<const model::caller>(who);
   s.publishes = false;
   s.paused = false;
   ++s.generation;
@@ -41,7 +41,7 @@ void front_desk::detach(model::session_id id) {
   session* s = find(id.raw());
   if (s == nullptr) return;
   s->sink = nullptr;
-  s->who = {};
+  s->who = nullptr;
   free_.push_back(static_cast<std::uint32_t>(id.raw() & 0xffffffffU));
   if (stopped_) return;
   parts_.drop(this, id.raw());
@@ -68,15 +68,14 @@ void front_desk::submit(model::session_id id, model::token t, model::command&& c
   WEIR_ASSERT(serving_);
   session* s = find(id.raw());
   if (s == nullptr) return;
+  // The session may go away, and its slot move, while the command runs.
+  const std::shared_ptr<const model::caller> who = s->who;
   if (std::holds_alternative<model::produce>(c) && !s->publishes) {
     s->publishes = true;
     if (pressing_ > 0) set_paused(*s, true);
   }
-  if (parts_.k.where.reactors > 1) return route(id.raw(), *s, t.raw(), c);
-  // The session may go away, and its slot move, while the command runs: the caller is kept apart only where it is needed
-  // later, and every part copies what it keeps.
-  const model::caller who = s->who;
-  parts_.handle({this, id.raw(), t.raw()}, who, waiter(id.raw()), c);
+  if (parts_.k.where.reactors > 1) return route(id.raw(), *who, t.raw(), c);
+  parts_.handle({this, id.raw(), t.raw()}, *who, waiter(id.raw()), c);
 }
 
 void front_desk::reply(const reply_to& to, model::event&& e) {

@@ -55,7 +55,7 @@ class front_desk final : public model::broker_port, public reply_sink {
  private:
   struct session {
     model::event_sink* sink = nullptr;
-    model::caller who;
+    std::shared_ptr<const model::caller> who;  // shared: a command may outlive its session
     std::uint32_t generation = 0;
     bool publishes = false;
     bool paused = false;
@@ -83,19 +83,21 @@ class front_desk final : public model::broker_port, public reply_sink {
   [[nodiscard]] session* find(std::uint64_t id);
   [[nodiscard]] waiter_id waiter(std::uint64_t id) const;
   void set_paused(session& s, bool paused);
-  void route(std::uint64_t id, const session& s, std::uint64_t token, model::command& c);
-  void forward(std::uint64_t id, const session& s, std::uint64_t token, std::uint32_t reactor, model::command& c);
-  void broadcast(std::uint64_t id, const session& s, std::uint64_t token, model::command& c, model::event shell);
+  void route(std::uint64_t id, const model::caller& who, std::uint64_t token, model::command& c);
+  void forward(std::uint64_t id, const model::caller& who, std::uint64_t token, std::uint32_t reactor,
+               model::command& c);
+  void broadcast(std::uint64_t id, const model::caller& who, std::uint64_t token, model::command& c,
+                 model::event shell);
   template<class Command, class Event>
-  void split(std::uint64_t id, const session& s, std::uint64_t token, Command& c, Event shell,
+  void split(std::uint64_t id, const model::caller& who, std::uint64_t token, Command& c, Event shell,
              const std::function<std::uint32_t(std::size_t)>& owner);
   [[nodiscard]] std::uint32_t owner_of(const model::caller& who, const model::topic_ref& t, std::int32_t index) const;
   [[nodiscard]] std::uint32_t owner_of(const model::caller& who, std::string_view group) const;
   [[nodiscard]] std::uint64_t open_gathering(std::uint64_t id, std::uint64_t token, model::event&& shell,
                                              std::vector<std::uint32_t> reactors,
                                              std::vector<std::vector<std::size_t>> places);
-  void send_part(std::uint64_t gathering, std::size_t part, std::uint32_t reactor, const session& s, std::uint64_t id,
-                 const model::command& c);
+  void send_part(std::uint64_t gathering, std::size_t part, std::uint32_t reactor, const model::caller& who,
+                 std::uint64_t id, const model::command& c);
   void hurry_others(std::uint64_t gathering, const struct gathering& g, std::size_t but);
   void drop_gatherings(std::uint64_t id);
 

@@ -118,14 +118,14 @@ std::uint32_t front_desk::owner_of(const model::caller& who, std::string_view gr
   return parts_.k.reactor_of(shard_of_group(who.vhost, group, parts_.k.shards()));
 }
 
-void front_desk::route(std::uint64_t id, const session& s, std::uint64_t token, model::command& c) {
+void front_desk::route(std::uint64_t id, const model::caller& who, std::uint64_t token, model::command& c) {
   const auto& k = parts_.k;
   const auto by_topic = [&]<class Command, class Event>(Command& x, Event shell) {
-    split(id, s, token, x, std::move(shell),
-          [&](std::size_t i) { return owner_of(s.who, x.items[i].topic, x.items[i].partition); });
+    split(id, who, token, x, std::move(shell),
+          [&](std::size_t i) { return owner_of(who, x.items[i].topic, x.items[i].partition); });
   };
   const auto by_group = [&]<class Command, class Event>(Command& x, Event shell) {
-    split(id, s, token, x, std::move(shell), [&](std::size_t i) { return owner_of(s.who, x.groups[i]); });
+    split(id, who, token, x, std::move(shell), [&](std::size_t i) { return owner_of(who, x.groups[i]); });
   };
   std::visit(overloaded{
                  [&](model::produce& x) { by_topic(x, model::produced{}); },
@@ -136,17 +136,17 @@ void front_desk::route(std::uint64_t id, const session& s, std::uint64_t token, 
                  [&](model::describe_producers& x) { by_topic(x, model::producers_described{}); },
                  [&](model::describe_groups& x) { by_group(x, model::groups_described{}); },
                  [&](model::delete_groups& x) { by_group(x, model::groups_deleted{}); },
-                 [&](model::describe_log_dirs&) { broadcast(id, s, token, c, model::log_dirs_described{}); },
-                 [&](model::list_groups&) { broadcast(id, s, token, c, model::groups_listed{}); },
-                 [&](model::describe_configs&) { forward(id, s, token, k.where.reactor, c); },
+                 [&](model::describe_log_dirs&) { broadcast(id, who, token, c, model::log_dirs_described{}); },
+                 [&](model::list_groups&) { broadcast(id, who, token, c, model::groups_listed{}); },
+                 [&](model::describe_configs&) { forward(id, who, token, k.where.reactor, c); },
                  [&](model::describe_topics& x) {
-                   forward(id, s, token, parts_.admin.needs_creation(s.who, x) ? 0 : k.where.reactor, c);
+                   forward(id, who, token, parts_.admin.needs_creation(who, x) ? 0 : k.where.reactor, c);
                  },
                  [&](auto& x) {
                    if constexpr (requires { x.group; }) {
-                     forward(id, s, token, owner_of(s.who, x.group), c);
+                     forward(id, who, token, owner_of(who, x.group), c);
                    } else {
-                     forward(id, s, token, 0, c);  // changes of the catalog, producer ids
+                     forward(id, who, token, 0, c);  // changes of the catalog, producer ids
                    }
                  },
              },
@@ -167,15 +167,14 @@ std::uint64_t front_desk::open_gathering(std::uint64_t id, std::uint64_t token, 
   return number;
 }
 
-void front_desk::send_part(std::uint64_t number, std::size_t part, std::uint32_t reactor, const session& s,
+void front_desk::send_part(std::uint64_t number, std::size_t part, std::uint32_t reactor, const model::caller& who,
                            std::uint64_t id, const model::command& c) {
   core_parts* peer = parts_.k.peers[reactor];
   const waiter_id w = waiter(id);
   if (peer == &parts_) {
-    const model::caller who = s.who;
     return parts_.handle({&gather_sink_, number, part}, who, w, c);
   }
-  std::shared_ptr<const owned_command> copy = own(s.who, c);
+  std::shared_ptr<const owned_command> copy = own(who, c);
   const std::uint64_t owner = remote_desk::pack(parts_.k.where.reactor, number);
   peer->k.exec.send([peer, alive = std::weak_ptr(peer->k.alive), copy, owner, part, w] {
     if (!alive.expired() && !peer->k.stopped) {
@@ -184,29 +183,25 @@ void front_desk::send_part(std::uint64_t number, std::size_t part, std::uint32_t
   });
 }
 
-void front_desk::forward(std::uint64_t id, const session& s, std::uint64_t token, std::uint32_t reactor,
+void front_desk::forward(std::uint64_t id, const model::caller& who, std::uint64_t token, std::uint32_t reactor,
                          model::command& c) {
   if (reactor == parts_.k.where.reactor) {
-    const model::caller who = s.who;
     return parts_.handle({this, id, token}, who, waiter(id), c);
   }
   const std::uint64_t number = open_gathering(id, token, {}, {reactor}, {});
-  send_part(number, 0, reactor, s, id, c);
+  send_part(number, 0, reactor, who, id, c);
 }
 
-void front_desk::broadcast(std::uint64_t id, const session& s, std::uint64_t token, model::command& c,
+void front_desk::broadcast(std::uint64_t id, const model::caller& who, std::uint64_t token, model::command& c,
                            model::event shell) {
   std::vector<std::uint32_t> all;
   for (std::uint32_t r = 0; r < parts_.k.where.reactors; ++r) all.push_back(r);
-  const model::caller who = s.who;
   const std::uint64_t number = open_gathering(id, token, std::move(shell), all, {});
-  session copy;
-  copy.who = who;
-  for (const std::uint32_t r : all) send_part(number, r, r, copy, id, c);
+  for (const std::uint32_t r : all) send_part(number, r, r, who, id, c);
 }
 
 template<class Command, class Event>
-void front_desk::split(std::uint64_t id, const session& s, std::uint64_t token, Command& c, Event shell,
+void front_desk::split(std::uint64_t id, const model::caller& who, std::uint64_t token, Command& c, Event shell,
                        const std::function<std::uint32_t(std::size_t)>& owner) {
   auto& items = items_of(c);
   std::vector<std::uint32_t> reactors;
@@ -221,21 +216,18 @@ void front_desk::split(std::uint64_t id, const session& s, std::uint64_t token, 
       places[static_cast<std::size_t>(at - reactors.begin())].push_back(i);
     }
   }
-  const model::caller who = s.who;
   if (reactors.empty() || (reactors.size() == 1 && reactors.front() == parts_.k.where.reactor)) {
     const model::command whole = std::move(c);
     return parts_.handle({this, id, token}, who, waiter(id), whole);
   }
   list_of(shell).resize(items.size());
-  session copy;
-  copy.who = who;
   const std::uint64_t number = open_gathering(id, token, std::move(shell), reactors, places);
   if constexpr (std::is_same_v<Command, model::fetch>) gatherings_[number].bytes_max = c.bytes_max;
   for (std::size_t p = 0; p < reactors.size(); ++p) {
     Command part = c;
     items_of(part).clear();
     for (const std::size_t i : places[p]) items_of(part).push_back(items[i]);
-    send_part(number, p, reactors[p], copy, id, model::command(std::move(part)));
+    send_part(number, p, reactors[p], who, id, model::command(std::move(part)));
   }
   // Acks none: nothing comes back unless something failed, so nothing may wait for it.
   if constexpr (std::is_same_v<Command, model::produce>) {

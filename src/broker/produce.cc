@@ -55,6 +55,7 @@ void producer_part::run(const reply_to& to, const model::caller& who, const mode
   if (batches_.empty()) batches_.resize(k_.where.shards_per_reactor);
   now_ms_ = k_.time.wall().raw();
   observed_ = model::ticket{};
+  begun_ = false;
   for (std::size_t i = 0; i < c.items.size(); ++i) plan(who, c, i, out);
   flush_all(out);
   if (heads_.size() > 4096) heads_ = {};
@@ -195,7 +196,9 @@ void producer_part::flush(batch& b, model::produced& out) {
     b.record.state_version = 1;
     b.record.state = stamp;
   }
-  const auto done = k_.append(b.record, model::log_store::write_class::bulk);
+  using write_class = model::log_store::write_class;
+  const auto done = k_.append(b.record, begun_ ? write_class::essential : write_class::bulk);
+  begun_ |= done.has_value();
   for (const planned& item : b.items) {
     model::produced::item& answer = out.items[item.item];
     if (done) {

@@ -73,6 +73,7 @@ class producer_part {
   std::vector<batch> batches_;  // by shard of this reactor
   std::vector<std::array<std::byte, model::entry_format::stamp_bytes_max>> heads_;
   std::int64_t now_ms_ = 0;
+  bool begun_ = false;  // a record of this command is written: the others may use the reserve, so that none is left out
   model::ticket observed_{};
 };
 

@@ -127,16 +127,15 @@ void topic_admin::auto_create(const reply_to& to, const model::caller& who, cons
     model::topics_described shell;
     for (const auto& ref : *c.topics) shell.topics.emplace_back().name = ref.name;
     const auto answer = std::make_shared<late_reply>(k_, to, std::move(shell));
-    const auto asked = std::make_shared<model::describe_topics>(c);
-    const auto names = std::make_shared<std::vector<std::string>>();
-    for (const auto& ref : *c.topics) names->emplace_back(ref.name);
+    std::vector<std::pair<std::string, model::uuid>> asked;
+    for (const auto& ref : *c.topics) asked.emplace_back(ref.name, ref.id);
     const auto states = split(
         fresh, [](const topic_ptr& t) { return bytes_of_topic(*t); }, write_topics_created);
-    auto done = [this, answer, asked, names, who] {
+    auto done = [this, answer, asked = std::move(asked), who] {
       model::topics_described out;
-      out.topics.resize(names->size());
-      for (std::size_t i = 0; i < names->size(); ++i) {
-        describe_one(who, {(*names)[i], (*asked->topics)[i].id}, out.topics[i]);
+      out.topics.resize(asked.size());
+      for (std::size_t i = 0; i < asked.size(); ++i) {
+        describe_one(who, {asked[i].first, asked[i].second}, out.topics[i]);
       }
       answer->ready(std::move(out));
     };
