@@ -15,7 +15,7 @@ struct checkpointer::run {
   bool full = false;
   std::uint64_t replay_from = 0;    // block seq: what is before is covered
   std::uint64_t cover_serial = 0;   // chunks before it are covered
-  std::uint64_t wait_for_block = 0;  // must be durable before the edit is written; 0: none
+  std::uint64_t wait_for_block = 0;  // must be durable before the edit is written
   // What was taken at the begin, to be given back on failure.
   struct taken_log {
     std::uint32_t slot = 0;
@@ -218,7 +218,7 @@ void checkpointer::sync_folder() {
 
 // ---- The manifest -----------------------------------------------------------------------------------------------------
 
-void checkpointer::on_durable() {
+void checkpointer::wal_moved() {
   if (run_ != nullptr && run_->edit_started && !run_->edit_written) write_manifest();
 }
 
@@ -226,14 +226,14 @@ void checkpointer::write_manifest() {
   run& r = *run_;
   if (r.edit_written) return commit();  // only with manifest_before_data_sync
   if (wal_.fenced()) return fail(fault(errc::fenced, "the WAL failed"));
-  // Records before the begin need not be durable in the WAL: the edit makes them so. But an entry that was left out
-  // because of a later trim or removal is lost if that does not last: wait for it. Should the WAL itself wait for this
-  // checkpoint to free a file, begin anew: then nothing is left out.
-  if (!r.edit_started && r.data.skipped()) r.wait_for_block = wal_.last_block_seq();
+  // Wait for the WAL up to the begin; and further if an entry was left out because of a later trim or removal: it would be
+  // lost if that did not last. But the WAL may itself wait for this checkpoint to free a file. Then the edit makes the
+  // records durable that the WAL could not write; with entries left out it must begin anew.
+  if (!r.edit_started) r.wait_for_block = r.data.skipped() ? wal_.last_block_seq() : r.replay_from - 1;
   r.edit_started = true;
   if (wal_.durable_seq() < r.wait_for_block) {
-    if (wal_.starved()) return fail(fault(errc::busy, "the WAL has no file left"));
-    return;
+    if (!wal_.starved()) return;
+    if (r.data.skipped()) return fail(fault(errc::busy, "the WAL has no file left"));
   }
   r.edit_written = true;
   r.edit.next_file_id = core_.files.next_id();

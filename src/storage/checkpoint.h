@@ -30,8 +30,8 @@ class checkpointer {
   // `done` comes later than this call. One at a time.
   void start(std::function<void(result<void>)> done);
   [[nodiscard]] std::uint64_t segment_bytes() const { return segment_bytes_; }
-  // The WAL made progress: a checkpoint may wait for that.
-  void on_durable();
+  // The WAL made progress, or came to a stop: a checkpoint may wait for that.
+  void wal_moved();
 
  private:
   struct run;

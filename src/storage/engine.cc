@@ -65,6 +65,7 @@ void engine::start_wal(std::uint64_t next_seq, ring_position durable_place) {
   wal::events up;
   up.new_chunk = [this](std::size_t n) { return core_.memory.add(n); };
   up.on_durable = [this](model::ticket t) { released(t); };
+  up.on_starved = [this] { checkpointer_->wal_moved(); };
   up.on_fenced = [this](const fault& why) { fenced(why); };
   wal_ = std::make_unique<wal>(core_.exec, *wal_files_, core_.options,
                                wal::start{core_.store_id, core_.incarnation, next_seq, durable_place}, std::move(up));
@@ -178,12 +179,13 @@ void engine::write_entries(const model::new_record& record, wal::place at, std::
 
 void engine::released(model::ticket t) {
   durable_ticket_ = t;
-  if (checkpointer_->running()) checkpointer_->on_durable();
+  checkpointer_->wal_moved();
   core_.machine.on_durable(t);
   if (closing_) finish_close();
 }
 
 void engine::fenced(const fault& why) {
+  checkpointer_->wal_moved();
   core_.machine.on_fenced(why);
   if (closing_) finish_close();
 }

@@ -84,9 +84,10 @@ void wal::pump() {
       close_block();
     }
     starved_ = !submit(closed_.front());
-    if (starved_) return;
+    if (starved_) break;
     closed_.pop_front();
   }
+  if (starved()) up_.on_starved();
 }
 
 void wal::finish_header(const block& b, const wal_file& f) {
@@ -168,7 +169,6 @@ void wal::release_in_order() {
 void wal::cover(std::uint64_t seq) {
   covered_seq_ = seq;
   if (fenced_) return;
-  for (const block_ptr& b : in_flight_) b->done = b->done || b->seq < seq;
   while (!closed_.empty() && closed_.front()->seq < seq) {
     closed_.front()->done = true;
     in_flight_.push_back(std::move(closed_.front()));

@@ -22,6 +22,7 @@ class wal {
   struct events {
     std::function<chunk_ptr(std::size_t bytes)> new_chunk;  // a chunk that the ring now holds
     std::function<void(model::ticket)> on_durable;
+    std::function<void()> on_starved;  // starved() became true
     std::function<void(const fault&)> on_fenced;
   };
   struct start {
@@ -49,13 +50,13 @@ class wal {
   [[nodiscard]] std::uint64_t last_block_seq() const { return open_.records > 0 ? next_seq_ : next_seq_ - 1; }
   [[nodiscard]] std::uint64_t durable_seq() const { return durable_seq_; }
   [[nodiscard]] bool fenced() const { return fenced_; }
-  // Blocks wait, and there is no file to write them to.
-  [[nodiscard]] bool starved() const { return starved_; }
+  // Blocks wait, there is no file to write them to, and nothing is under way.
+  [[nodiscard]] bool starved() const { return starved_ && writing_.empty(); }
   [[nodiscard]] bool idle() const { return in_flight_.empty() && closed_.empty() && open_.records == 0; }
   [[nodiscard]] std::uint64_t writes() const { return writes_; }
   [[nodiscard]] std::uint64_t bytes_written() const { return bytes_; }
-  // A checkpoint made every record in blocks before `seq` durable: their tickets are released, blocks that were not
-  // submitted yet are never written, and files are free as soon as no write to them is under way.
+  // A checkpoint made every record in blocks before `seq` durable: blocks among them that were not submitted yet are
+  // never written, and files are free as soon as no write to them is under way.
   void cover(std::uint64_t seq);
   // Ends the open block and leaves its chunk, so that the chunk can be given back once it is covered.
   void leave_chunk();

@@ -123,7 +123,8 @@ result<bool> wal_reader::scan(candidate& c, const on_block& visit) {
   if (!data) return data.error();
   const bool check = options_.planted != planted_fault::torn_tail_accepted;
   c.needed = true;
-  note_unproven(c, 0, {.seq = c.header.first_seq, .durable_seq = c.header.durable_seq, .length = wal_page_bytes});
+  // Its header may have been read from the cache alone, whatever is known of its blocks.
+  headers_.push_back({c.file.handle, c.file.name, 0, wal_page_bytes, 0});
   expected_ = c.header.first_seq;
   std::uint64_t at = wal_page_bytes;
   while (expected_ != c.end_seq) {
@@ -168,7 +169,8 @@ void wal_reader::note_unproven(const candidate& c, std::uint64_t position, const
 }
 
 result<void> wal_reader::make_durable() {
-  for (const unproven& u : unproven_) {
+  headers_.insert(headers_.end(), unproven_.begin(), unproven_.end());
+  for (const unproven& u : headers_) {
     const auto memory = page_memory(static_cast<std::size_t>(u.length));
     const mutable_bytes all(memory.get(), static_cast<std::size_t>(u.length));
     auto got = u.handle->read_now(u.position, all);

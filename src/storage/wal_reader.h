@@ -77,6 +77,7 @@ class wal_reader {
     std::uint64_t length = 0;
     std::uint64_t seq = 0;
   };
+  std::vector<unproven> headers_;
   std::deque<unproven> unproven_;
   std::uint64_t proven_ = 0;
   std::vector<candidate> files_;  // whole headers by file seq, then the others
