@@ -56,7 +56,8 @@ std::optional<damaged_bit> in_wal(const sim_volume& volume, const std::string& f
 }
 
 // Not in the last edit.
-std::optional<damaged_bit> in_manifest(const sim_volume& volume, const std::string& path, platform::sim::sim_rng& dice) {
+std::optional<damaged_bit> in_manifest(const sim_volume& volume, const std::string& path,
+                                       platform::sim::sim_rng& dice) {
   const bytes all(volume.find(path)->cache);
   std::uint64_t last = 0;
   for (std::uint64_t at = storage::manifest_header_bytes; at < all.size();) {

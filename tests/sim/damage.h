@@ -15,7 +15,7 @@ struct damaged_bit {
   std::string path;
   std::uint64_t bit = 0;
 };
-[[nodiscard]] std::optional<damaged_bit> choose_damage(const platform::sim::sim_volume& volume, const std::string& folder,
-                                                       platform::sim::sim_rng& dice);
+[[nodiscard]] std::optional<damaged_bit> choose_damage(const platform::sim::sim_volume& volume,
+                                                       const std::string& folder, platform::sim::sim_rng& dice);
 
 }  // namespace weir::sim_tests

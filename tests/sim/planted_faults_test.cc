@@ -30,12 +30,12 @@ TEST_P(planted_faults, is_caught) {
       options);
   const std::string name(storage::planted_fault_names[GetParam()]);
   ASSERT_FALSE(sum.failures.empty()) << name << " was not caught within " << sum.ran << " seeds";
-  std::printf("  %-28s caught after %4llu seeds (seed %llu: %s)\n", name.c_str(), static_cast<unsigned long long>(sum.ran),
-              static_cast<unsigned long long>(sum.failures[0].seed), sum.failures[0].text.c_str());
+  std::printf("  %-28s caught after %4llu seeds (seed %llu: %s)\n", name.c_str(),
+              static_cast<unsigned long long>(sum.ran), static_cast<unsigned long long>(sum.failures[0].seed),
+              sum.failures[0].text.c_str());
 }
 
-INSTANTIATE_TEST_SUITE_P(storage, planted_faults,
-                         testing::Range<std::size_t>(1, storage::planted_fault_names.size()),
+INSTANTIATE_TEST_SUITE_P(storage, planted_faults, testing::Range<std::size_t>(1, storage::planted_fault_names.size()),
                          [](const auto& param) { return std::string(storage::planted_fault_names[param.param]); });
 
 }  // namespace

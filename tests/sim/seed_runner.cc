@@ -142,7 +142,8 @@ bool finish_child(child& c, sweep_result& sum) {
   if (complete) return true;
   const std::string how = WIFSIGNALED(status) ? "signal " + std::to_string(WTERMSIG(status))
                                               : "exit code " + std::to_string(WEXITSTATUS(status));
-  sum.failures.push_back({c.shared->seed, "the process died (" + how + "): an assertion, a sanitizer, or (signal 14) it hangs"});
+  sum.failures.push_back(
+      {c.shared->seed, "the process died (" + how + "): an assertion, a sanitizer, or (signal 14) it hangs"});
   return false;
 }
 

@@ -19,9 +19,6 @@ struct run_config {
   store_node::open_fn open;  // another store than storage::open_store, to test the simulator itself
 };
 
-// Sites that a plan may aim at: all that storage has. A test fails when a site is missing here.
-[[nodiscard]] const std::vector<crash_site>& storage_sites();
-
 [[nodiscard]] seed_outcome run_storage_seed(std::uint64_t seed, const run_config& config);
 
 }  // namespace weir::sim_tests

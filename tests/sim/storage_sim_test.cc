@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "tests/sim/storage_run.h"
+#include "tests/sim/troubles.h"
 
 namespace weir::sim_tests {
 namespace {

@@ -224,7 +224,8 @@ void store_node::check_batch(const pending_read& p, const log_truth& log, const 
   std::size_t sum = 0;
   if (world_.tracing()) {
     std::string line = "got log " + std::to_string(p.log.raw());
-    for (const auto& got : batch.entries) line += " " + std::to_string(got.base.raw()) + "+" + std::to_string(got.count);
+    for (const auto& got : batch.entries)
+      line += " " + std::to_string(got.base.raw()) + "+" + std::to_string(got.count);
     world_.trace(line);
   }
   for (const auto& got : batch.entries) {

@@ -96,12 +96,14 @@ void store_node::append(const model::new_record& r) {
   if (!world_.tracing()) return;
   std::string line = "append shard " + std::to_string(r.shard.raw()) + " lsn " + std::to_string(records + 1);
   for (const auto& c : r.changes) {
-    line += c.kind == model::log_change_kind::create ? " create " : c.kind == model::log_change_kind::remove ? " remove " : " trim ";
+    line += c.kind == model::log_change_kind::create   ? " create "
+            : c.kind == model::log_change_kind::remove ? " remove "
+                                                       : " trim ";
     line += std::to_string(c.log.raw()) + "@" + std::to_string(c.at.raw());
   }
   for (const auto& e : applied.entries) {
-    line += " log " + std::to_string(e->log.raw()) + " [" + std::to_string(e->base.raw()) + "," + std::to_string(e->end().raw()) +
-            ") " + std::to_string(e->payload.size()) + "B";
+    line += " log " + std::to_string(e->log.raw()) + " [" + std::to_string(e->base.raw()) + "," +
+            std::to_string(e->end().raw()) + ") " + std::to_string(e->payload.size()) + "B";
   }
   world_.trace(line);
 }
