@@ -98,7 +98,7 @@ std::size_t wal_reader::first_needed() const {
 
 // No file begins where the manifest ends: fine as long as nothing proves that one was durable.
 result<void> wal_reader::nothing_to_read() {
-  auto known = known_durable(0, 0);
+  auto known = known_durable(0);
   if (!known) return known.error();
   if (*known < expected_) return {};
   return fault(errc::corrupt, "the WAL file with block " + std::to_string(expected_) + " is missing (block " +
@@ -148,7 +148,7 @@ result<bool> wal_reader::scan(candidate& c, const on_block& visit) {
         continue;
       }
     }
-    auto known = known_durable(c.header.file_seq, c.header.incarnation);
+    auto known = known_durable(c.header.file_seq);
     if (!known) return known.error();
     note_later_blocks(*data, at, c.header.file_seq, *known);
     const std::uint64_t needed = std::max(expected_, from_.replay_from_seq);
@@ -214,17 +214,12 @@ void wal_reader::note_later_blocks(bytes file, std::uint64_t from, std::uint64_t
 }
 
 // What the manifest and the files behind this one say about durability.
-result<std::uint64_t> wal_reader::known_durable(std::uint64_t file_seq, std::uint64_t incarnation) {
+result<std::uint64_t> wal_reader::known_durable(std::uint64_t file_seq) {
   std::uint64_t known = from_.durable_seq;
   for (const candidate& other : files_) {
     if (other.whole_header) {
       if (other.header.file_seq <= file_seq) continue;
-      known = std::max(known, other.header.durable_seq);
-      const bool overruled = other.header.first_seq >= other.end_seq;
-      // A later incarnation read the WAL up to where it began.
-      if (other.header.incarnation != incarnation && incarnation != 0 && !overruled) {
-        known = std::max(known, other.header.first_seq - 1);
-      }
+      known = std::max(known, other.header.durable_seq);  // of a new incarnation's first file: all that it read
     }
     auto data = load(other);
     if (!data) return data.error();

@@ -58,7 +58,7 @@ class wal_reader {
   [[nodiscard]] std::size_t first_needed() const;
   [[nodiscard]] result<void> nothing_to_read();
   [[nodiscard]] result<bool> scan(candidate& c, const on_block& visit);  // true: the WAL goes on in the next file
-  [[nodiscard]] result<std::uint64_t> known_durable(std::uint64_t file_seq, std::uint64_t incarnation);
+  [[nodiscard]] result<std::uint64_t> known_durable(std::uint64_t file_seq);
   void note_later_blocks(bytes file, std::uint64_t from, std::uint64_t file_seq, std::uint64_t& known);
   [[nodiscard]] std::uint64_t skip_covered(bytes file, std::uint64_t position, const candidate& c);
   void note_unproven(const candidate& c, std::uint64_t position, const wal_block_header& h);
