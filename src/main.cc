@@ -3,5 +3,6 @@
 
 int main(int argc, char** argv) {
   return weir::cli::run(argc, argv,
-                        {weir::server::add_server_command});
+                        {weir::server::add_server_command, weir::server::add_doctor_command,
+                         weir::server::add_bench_disk_command});
 }

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/nearest.h"
+#include "cli/client_commands.h"
 
 namespace weir::cli {
 
@@ -54,6 +55,7 @@ CLI::App& command_group(CLI::App& app, const std::string& name, const std::strin
 
 void add_all_commands(CLI::App& app, run_state& run, const std::vector<add_command>& others) {
   for (const add_command add : others) add(app, run);
+  add_client_commands(app, run);
   add_status_command(app, run);
   add_version_command(app, run);
   add_completion_command(app, run);

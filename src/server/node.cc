@@ -68,7 +68,7 @@ result<std::unique_ptr<node>> node::open(const server_config& config) {
   const std::int64_t files = raise_open_file_limit();
   const std::int64_t room = files - files_kept_back - static_cast<std::int64_t>(c.store.open_files_max);
   if (c.limits.connections > room) {
-    log("server").warn("limits.connections is lowered from {} to {}: the system allows {} open files", c.limits.connections, std::max<std::int64_t>(room, 16), files);
+    log("server").info("limits.connections is lowered from {} to {}: the system allows {} open files", c.limits.connections, std::max<std::int64_t>(room, 16), files);
     c.limits.connections = std::max<std::int64_t>(room, 16);
   }
   platform::posix_rng random;
