@@ -38,7 +38,7 @@ connection_group::connection_group(platform::reactor& owner, connection_census& 
     : owner_(owner),
       census_(census),
       limits_(limits),
-      scratch_(new std::byte[scratch_bytes]),
+      scratch_(new std::byte[scratch_bytes]),  // tidy-allow(new): unique_ptr of bytes that need no zeroing
       alive_(std::make_shared<connection_group*>(this)) {
   owner_.add_turn_hook([alive = alive_] { return *alive != nullptr && (*alive)->flush_dirty(); });
 }
