@@ -85,4 +85,23 @@ std::optional<damaged_bit> choose_damage(const sim_volume& volume, const std::st
   return damaged_bit{path, dice.below(size * 8)};
 }
 
+void trace_wal(platform::sim::sim_world& world, const sim_volume& volume, const std::string& folder) {
+  for (const std::string& path : volume.paths()) {
+    if (!path.starts_with(folder + "/wal/")) continue;
+    const bytes all(volume.find(path)->cache);
+    const auto file = storage::parse_wal_file_header(all.first(std::min(all.size(), storage::wal_page_bytes)));
+    if (!file) {
+      world.trace("WAL " + path + " size " + std::to_string(all.size()) + ": " + file.error().describe());
+      continue;
+    }
+    world.trace("WAL " + path + " size " + std::to_string(all.size()) + " file " + std::to_string(file->file_seq) +
+                " incarnation " + std::to_string(file->incarnation) + " first " + std::to_string(file->first_seq));
+  }
+  for (const found_block& b : wal_blocks(volume, folder)) {
+    world.trace("WAL " + b.path + " at " + std::to_string(b.position) + " block " + std::to_string(b.header.seq) +
+                " incarnation " + std::to_string(b.header.incarnation) + " knows " +
+                std::to_string(b.header.durable_seq) + " records " + std::to_string(b.header.records));
+  }
+}
+
 }  // namespace weir::sim_tests

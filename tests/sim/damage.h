@@ -18,4 +18,7 @@ struct damaged_bit {
 [[nodiscard]] std::optional<damaged_bit> choose_damage(const platform::sim::sim_volume& volume,
                                                        const std::string& folder, platform::sim::sim_rng& dice);
 
+// For traces: the WAL as it stands, a line per file and block.
+void trace_wal(platform::sim::sim_world& world, const platform::sim::sim_volume& volume, const std::string& folder);
+
 }  // namespace weir::sim_tests

@@ -159,6 +159,9 @@ class storage_run {
   }
 
   bool may_retry(const fault& why, int attempt) {
+    if (world_.tracing()) {
+      for (std::size_t i = 0; i < nodes_.size(); ++i) trace_wal(world_, volume_, "s" + std::to_string(i));
+    }
     const bool reason = (why.code == errc::io && nodes_[0]->excuse.io) ||
                         (why.code == errc::corrupt && !flipped_.empty()) ||
                         (why.code == errc::no_space && nodes_[0]->excuse.no_space);
