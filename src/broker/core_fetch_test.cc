@@ -107,6 +107,41 @@ TEST(fetch, one_entry_over_the_limits_in_all_and_not_one_of_each_partition) {
   }
 }
 
+TEST(fetch, what_becomes_durable_during_a_slow_read_counts) {
+  rig r;
+  r.create("t");
+  const auto size = static_cast<std::int64_t>(fake_format::make({}).size());
+  r.put("t", 0, {});
+  r.store().reads_later = true;
+  model::fetch f = rig::fetch_of("t", 0, 0, 60'000);
+  f.bytes_min = size * 2;
+  const std::uint64_t poll = r.send(f);
+  const byte_vector e = fake_format::make({});
+  r.send(rig::produce_of("t", 0, e));
+  r.store().sync();  // before the read comes back
+  r.settle();
+  ASSERT_TRUE(r.me.has(poll));
+  EXPECT_EQ(r.me.get<model::fetched>(poll).items[0].data.entries.size(), 2U);
+}
+
+TEST(fetch, a_compacted_away_partition_does_not_starve_the_next) {
+  for (const bool later : {false, true}) {
+    rig r;
+    r.create("t", 2);
+    const model::log_id first = r.store().policies.begin()->first;
+    spec s;
+    s.padding = 500;
+    r.put("t", 0, s);
+    r.put("t", 1, s);
+    r.store().hollow(first);
+    r.store().reads_later = later;
+    model::fetch f = rig::fetch_of("t", 0, 0);
+    f.items.push_back(rig::fetch_of("t", 1, 0).items[0]);
+    for (auto& i : f.items) i.bytes_max = 10;
+    EXPECT_EQ(r.ask<model::fetched>(f).items[1].data.entries.size(), 1U) << later;
+  }
+}
+
 TEST(fetch, the_total_is_capped_and_partitions_are_served_in_order) {
   for (const bool later : {false, true}) {
     rig r;

@@ -250,6 +250,22 @@ TEST(produce, waits_for_room_in_order_and_tells_publishers) {
   EXPECT_EQ(r.me.get<model::produced>(b).items[0].base.raw(), 1);
 }
 
+TEST(produce, nobody_overtakes_those_who_wait_for_room) {
+  rig r;
+  r.create("t");
+  const byte_vector e = fake_format::make({});
+  r.store().set_room(errc::busy);
+  const std::uint64_t a = r.send(rig::produce_of("t", 0, e));
+  r.store().set_room_silently(errc::ok);
+  const std::uint64_t b = r.send(rig::produce_of("t", 0, e));
+  r.settle();
+  EXPECT_FALSE(r.me.has(b));
+  r.exec->run_for(1000);  // looks by itself
+  r.settle();
+  EXPECT_EQ(r.me.get<model::produced>(a).items[0].base.raw(), 0);
+  EXPECT_EQ(r.me.get<model::produced>(b).items[0].base.raw(), 1);
+}
+
 TEST(produce, waiting_is_bounded_in_bytes_and_time) {
   settings s;
   s.limits.waiting_produce_bytes = 1000;

@@ -80,6 +80,10 @@ class fake_store final : public model::log_store {
     bulk_ = bulk;
     if (bulk == errc::ok) machine_.on_writable();
   }
+  // Room, but nobody was told yet.
+  void set_room_silently(errc bulk) { bulk_ = bulk; }
+  // Compaction took every entry of the log; its offsets stay.
+  void hollow(model::log_id log) { logs_.at(log).entries.clear(); }
   void checkpoint_now(const std::vector<model::shard_id>& shards) {
     sync();
     for (const auto s : shards) {
