@@ -21,17 +21,20 @@ struct bench_run {
 double rounded(double v) { return static_cast<double>(static_cast<std::int64_t>(v * 100 + 0.5)) / 100; }
 
 void put_latency(json::object& out, const std::string& prefix, const latency_histogram& h) {
-  out[prefix + "p50_us"] = rounded(h.percentile_us(0.50));
-  out[prefix + "p90_us"] = rounded(h.percentile_us(0.90));
-  out[prefix + "p99_us"] = rounded(h.percentile_us(0.99));
-  out[prefix + "p999_us"] = rounded(h.percentile_us(0.999));
-  out[prefix + "p9999_us"] = rounded(h.percentile_us(0.9999));
-  out[prefix + "max_us"] = rounded(h.max_us());
+  const auto put = [&](const char* name, double us) {
+    out[prefix + name] = h.total() != 0 ? json::value(rounded(us)) : json::value(nullptr);  // with acks=0 nobody knows
+  };
+  put("p50_us", h.percentile_us(0.50));
+  put("p90_us", h.percentile_us(0.90));
+  put("p99_us", h.percentile_us(0.99));
+  put("p999_us", h.percentile_us(0.999));
+  put("p9999_us", h.percentile_us(0.9999));
+  put("max_us", h.max_us());
 }
 
 void put_flow(json::object& out, const std::string& prefix, const measured& m, const bench_window& w) {
   const double seconds = w.seconds > 0 ? w.seconds : 1;
-  out[prefix + "rate"] = rounded(static_cast<double>(m.records) / seconds);
+  out[prefix + "rate"] = static_cast<std::uint64_t>(static_cast<double>(m.records) / seconds + 0.5);
   out[prefix + "mb_s"] = rounded(static_cast<double>(m.bytes) / seconds / 1e6);
   out[prefix + "records"] = m.records;
   out[prefix + "bytes"] = m.bytes;
@@ -62,6 +65,7 @@ void put_settings(json::object& out, const char* kind, const bench_options& o) {
 }
 
 int finish(const bench_run& r, json::object& out, const measured& m) {
+  if (r.o.rate > 0) out["unsent"] = m.unsent;
   out["errors"] = m.errors;
   if (m.errors != 0) out["first_error"] = m.first_error;
   print(std::cout, r.form, out);

@@ -69,7 +69,7 @@ class consume_load final : public bench_load {
 
   const std::vector<std::unique_ptr<bench_link>>& links() const override { return links_; }
   measured& result() override { return measured_; }
-  void stop() override { stopped_ = true; }
+  void stop(std::int64_t) override { measured_.closed = stopped_ = true; }
   bool idle() const override {
     return std::ranges::all_of(lanes_, [](const lane& l) { return l.sent.empty(); });
   }
@@ -132,34 +132,39 @@ class consume_load final : public bench_load {
       measured_.count_error(kafka::error_code::unknown_server_error, answer.error().text);
       return ask(index, f.set, now);
     }
-    ++measured_.requests;
+    if (!measured_.closed) ++measured_.requests;
     if (answer->error_code != kafka::error_code::none) measured_.count_error(answer->error_code);
-    const std::uint64_t before = measured_.records;
+    std::uint64_t fresh = 0;
     for (const auto& t : answer->topics)
       for (const auto& p : t.partitions) {
         const auto at = std::ranges::find(l.sets[f.set], p.index, &position::partition);
         if (p.error_code != kafka::error_code::none)
           measured_.count_error(p.error_code);
         else if (at != l.sets[f.set].end())
-          walk(*at, p.records.data, now);
+          fresh += walk(*at, p.records.data, now);
       }
-    if (measured_.records != before) measured_.latency.record(now - f.asked, measured_.records - before);
+    if (fresh != 0) measured_.latency.record(now - f.asked, fresh);
     ask(index, f.set, now);
   }
 
-  void walk(position& at, bytes data, std::int64_t now) {
+  // Gives how many records were new.
+  std::uint64_t walk(position& at, bytes data, std::int64_t now) {
     kafka::batch_cursor batches(data);
+    std::uint64_t all = 0;
     for (;;) {
       const auto b = batches.next();
-      if (!b) return measured_.count_error(kafka::error_code::corrupt_message, b.error().text);
-      if (!*b) return;
+      if (!b) measured_.count_error(kafka::error_code::corrupt_message, b.error().text);
+      if (!b || !*b) return all;
       const kafka::batch_view& batch = **b;
       if (batch.last_offset() < at.next) continue;
       // A batch may begin before the offset that was asked for.
       const std::int64_t skipped = std::max<std::int64_t>(at.next - batch.base_offset(), 0);
       const std::int64_t fresh = std::max<std::int64_t>(batch.record_count() - skipped, 0);
-      measured_.records += static_cast<std::uint64_t>(fresh);
-      measured_.bytes += batch.size();
+      all += static_cast<std::uint64_t>(fresh);
+      if (!measured_.closed) {
+        measured_.records += static_cast<std::uint64_t>(fresh);
+        measured_.bytes += batch.size();
+      }
       at.next = batch.last_offset() + 1;
       const std::size_t stamp_end = static_cast<std::size_t>(o_.size) + 1;
       if (!o_.stamp || fresh == 0 || batch.size() < kafka::batch_head_bytes + stamp_end) continue;

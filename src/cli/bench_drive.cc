@@ -35,7 +35,7 @@ class driver {
     begin_window();
     if (auto r = run_until(window_start_ + nanoseconds(o_.seconds)); !r) return r.error();
     end_window();
-    for (bench_load* load : loads_) load->stop();
+    for (bench_load* load : loads_) load->stop(steady_ns());
     if (auto r = drain(); !r) return r.error();
     if (!o_.quiet && ::isatty(2) != 0) std::fputc('\n', stderr);
     return window_;

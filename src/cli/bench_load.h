@@ -40,9 +40,11 @@ struct bench_options {
 };
 
 struct measured {
+  bool closed = false;  // the window is over: latencies of what was sent still count, throughput does not
   std::uint64_t records = 0;
   std::uint64_t bytes = 0;  // of batches as they are on the wire
   std::uint64_t requests = 0;
+  std::uint64_t unsent = 0;  // records that were due in the window and could not even be sent
   std::uint64_t errors = 0;  // batches or partitions that were answered with an error
   std::string first_error;
   latency_histogram latency;
@@ -65,7 +67,7 @@ class bench_load {
   virtual void tick(std::int64_t now) = 0;
   // When tick has something to do by itself; INT64_MAX: only after an answer.
   [[nodiscard]] virtual std::int64_t next_due() const = 0;
-  virtual void stop() = 0;                          // no further requests
+  virtual void stop(std::int64_t now) = 0;          // the window is over: no further requests
   [[nodiscard]] virtual bool idle() const = 0;      // nothing unanswered
   [[nodiscard]] virtual bool finished() const = 0;  // it has reached its own end
   [[nodiscard]] virtual measured& result() = 0;
@@ -81,8 +83,8 @@ struct bench_window {
   std::optional<std::int32_t> broker_pid;
 };
 
-// Drives the loads until the time is over or all have finished, then waits for unanswered requests (those are not
-// counted). The fault is that of a lost connection.
+// Drives the loads until the time is over or all have finished, then waits for unanswered requests; those count for
+// latency, not for throughput. The fault is that of a lost connection.
 [[nodiscard]] result<bench_window> drive(const bench_options& o, const std::vector<bench_load*>& loads);
 
 // Makes the topic unless it is there with enough partitions.

@@ -65,7 +65,15 @@ class produce_load final : public bench_load {
 
   const std::vector<std::unique_ptr<bench_link>>& links() const override { return links_; }
   measured& result() override { return measured_; }
-  void stop() override { stopped_ = true; }
+  void stop(std::int64_t now) override {
+    measured_.closed = stopped_ = true;
+    if (o_.rate <= 0) return;
+    // What was due and is not even sent has waited so long already: leaving it out would hide the worst.
+    for (; due(now, 1) == 1; ++issued_) {
+      measured_.latency.record(now - due_time(issued_), static_cast<std::uint64_t>(per_batch_));
+      measured_.unsent += static_cast<std::uint64_t>(per_batch_);
+    }
+  }
   bool idle() const override {
     return std::ranges::all_of(lanes_, [](const lane& l) { return l.sent.empty(); });
   }
@@ -79,24 +87,18 @@ class produce_load final : public bench_load {
   }
 
   std::int64_t next_due() const override {
-    if (o_.rate <= 0 || planned_end()) return INT64_MAX;
-    // When all connections are full only an answer helps.
-    const bool room = std::ranges::any_of(lanes_, [&](const lane& l) { return has_room(l); });
-    return room ? due_time(issued_) : INT64_MAX;
+    if (planned_end() || !any_room()) return INT64_MAX;  // when all connections are full only an answer helps
+    return o_.rate > 0 ? due_time(issued_) : 0;
   }
 
   void tick(std::int64_t now) override {
     if (stopped_) return;
-    for (bool sent = true; sent;) {
-      sent = false;
-      for (std::size_t i = 0; i < lanes_.size(); ++i) {
-        const std::size_t turn = (first_lane_ + i) % lanes_.size();
-        if (has_room(lanes_[turn]) && send_one(turn, now)) sent = true;
-      }
-      first_lane_ = (first_lane_ + 1) % lanes_.size();
-      // As fast as possible: one request for each connection and turn keeps the answers flowing between.
-      if (o_.rate <= 0 && !o_.stamp && !any_room()) break;
+    // Once around: every connection that has room gets one request.
+    for (std::size_t i = 0; i < lanes_.size(); ++i) {
+      const std::size_t turn = (first_lane_ + i) % lanes_.size();
+      if (has_room(turn)) send_one(turn, now);
     }
+    first_lane_ = (first_lane_ + 1) % lanes_.size();
   }
 
  private:
@@ -109,9 +111,14 @@ class produce_load final : public bench_load {
     std::deque<flight> sent;
   };
 
-  [[nodiscard]] bool has_room(const lane& l) const { return l.sent.size() < static_cast<std::size_t>(o_.in_flight); }
+  [[nodiscard]] bool has_room(std::size_t index) const {
+    if (o_.acks == 0) return !links_[index]->wants_to_write();  // nobody answers: the socket is the limit
+    return lanes_[index].sent.size() < static_cast<std::size_t>(o_.in_flight);
+  }
   [[nodiscard]] bool any_room() const {
-    return std::ranges::any_of(lanes_, [&](const lane& l) { return has_room(l); });
+    for (std::size_t i = 0; i < lanes_.size(); ++i)
+      if (has_room(i)) return true;
+    return false;
   }
   [[nodiscard]] bool planned_end() const { return o_.records > 0 && issued_ * per_batch_ >= o_.records; }
   [[nodiscard]] std::int64_t due_time(std::int64_t batch) const {
@@ -138,10 +145,10 @@ class produce_load final : public bench_load {
     return n;
   }
 
-  bool send_one(std::size_t index, std::int64_t now) {
+  void send_one(std::size_t index, std::int64_t now) {
     lane& l = lanes_[index];
     const std::size_t n = due(now, std::min(per_request_, l.partitions.size()));
-    if (n == 0) return false;
+    if (n == 0) return;
     flight f;
     f.intended.reserve(n);
     request_.acks = static_cast<std::int16_t>(o_.acks);
@@ -166,7 +173,6 @@ class produce_load final : public bench_load {
     } else {
       l.sent.push_back(std::move(f));
     }
-    return true;
   }
 
   [[nodiscard]] model::shared_bytes piece(std::int64_t intended) {
@@ -179,12 +185,14 @@ class produce_load final : public bench_load {
   }
 
   void count(const flight& f, std::int64_t now) {
-    ++measured_.requests;
-    for (const std::int64_t intended : f.intended) {
-      measured_.records += static_cast<std::uint64_t>(per_batch_);
-      measured_.bytes += batches_.front().data->size();
-      measured_.latency.record(now - intended, static_cast<std::uint64_t>(per_batch_));
+    if (!measured_.closed) {
+      ++measured_.requests;
+      measured_.records += f.intended.size() * static_cast<std::uint64_t>(per_batch_);
+      measured_.bytes += f.intended.size() * batches_.front().data->size();
     }
+    if (o_.acks == 0) return;
+    for (const std::int64_t intended : f.intended)
+      measured_.latency.record(now - intended, static_cast<std::uint64_t>(per_batch_));
   }
 
   void on_frame(std::size_t index, bytes frame) {
