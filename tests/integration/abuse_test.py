@@ -16,39 +16,9 @@ import broker  # noqa: E402
 import run  # noqa: E402
 import wire  # noqa: E402
 from broker import Broker, DEADLINE_S  # noqa: E402
+from client import Client  # noqa: E402
 
 CONNECTIONS = int(os.environ.get("WEIR_ABUSE_CONNECTIONS", "10000"))
-
-
-class Client:
-    """A well-behaved client of a few calls, on one connection."""
-
-    def __init__(self, address):
-        self.connection, self.correlation = run.Connection(address), 0
-
-    def call(self, line, **variables):
-        """Sends `line` after a header; returns the answer behind its correlation id."""
-        self.correlation += 1
-        body = wire.encode_line(wire.parse(line.replace("CORR", str(self.correlation))), variables)
-        self.connection.send(struct.pack(">i", len(body)) + body)
-        answer = self.connection.frame()
-        assert struct.unpack(">i", answer[:4])[0] == self.correlation, answer.hex()
-        return answer[4:]
-
-    def create(self, topic):
-        answer = self.call(f'i16:19 i16:2 i32:CORR str:"me" arr:1 str:"{topic}" i32:1 i16:1 arr:0 arr:0 i32:30000 bool:0')
-        wire.match_line(wire.parse(f'i32:0 arr:1 str:"{topic}" i16:0 str:null'), answer, {})
-
-    def produce(self, topic, value):
-        """The offset that the record got, durably."""
-        answer = self.call(f'i16:0 i16:3 i32:CORR str:"me" str:null i16:-1 i32:30000 arr:1 str:"{topic}" arr:1 i32:0 '
-                           f'batch:"{value}"')
-        found = {}
-        wire.match_line(wire.parse(f'arr:1 str:"{topic}" arr:1 i32:0 i16:0 i64:$base *'), answer, found)
-        return found["base"]
-
-    def close(self):
-        self.connection.close()
 
 
 def raise_file_limit(count):

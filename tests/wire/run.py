@@ -38,7 +38,7 @@ class Connection:
             pass  # the broker may close early; whether it should is the next line's business
 
     def _exactly(self, count):
-        data = b""
+        data = bytearray()
         while len(data) < count:
             try:
                 piece = self.socket.recv(min(count - len(data), 1 << 16))
@@ -49,7 +49,7 @@ class Connection:
             if not piece:
                 raise EOFError(f"closed after {len(data)} of {count} bytes")
             data += piece
-        return data
+        return bytes(data)
 
     def frame(self):
         try:

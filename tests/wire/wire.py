@@ -2,6 +2,7 @@
 
 A token is `type:value`. Integers are big-endian. See README.md here for the whole language.
 """
+import functools
 import re
 import struct
 
@@ -50,6 +51,7 @@ def varint(value):
     return uvarint((value << 1) ^ (value >> 63))
 
 
+@functools.lru_cache(maxsize=64)
 def record_batch(values, producer=(-1, -1, -1), timestamp=1_700_000_000_000):
     """A Kafka record batch, version 2, uncompressed, of records without keys."""
     records = b""
@@ -88,7 +90,7 @@ def text_of(value):
 
 
 def texts_of(value):
-    return [text_of(part) for part in re.findall(r'"(?:\\.|[^"\\])*"', value)]
+    return tuple(text_of(part) for part in re.findall(r'"(?:\\.|[^"\\])*"', value))
 
 
 def encode(kind, value):

@@ -132,7 +132,7 @@ class Language(unittest.TestCase):
         self.assertEqual(0xE3069283, wire.crc32c(b"123456789"))
 
     def test_batch(self):
-        batch = wire.record_batch([b"a", b"b"])
+        batch = wire.record_batch((b"a", b"b"))
         self.assertEqual(len(batch) - 12, struct.unpack(">i", batch[8:12])[0])
         self.assertEqual(wire.crc32c(batch[21:]), struct.unpack(">I", batch[17:21])[0])
         self.assertEqual(2, struct.unpack(">i", batch[57:61])[0])
