@@ -132,6 +132,9 @@ void keeper::bind(const topic_ptr& t) {
     if (p == nullptr) continue;
     p->of = t;
     p->index = static_cast<std::int32_t>(i);
+    const model::log_info log = k_.store->info(p->log);
+    p->start = log.start;
+    p->end = log.end;
     k_.store->set_policy(p->log, t->effective->policy);
   }
 }

@@ -17,6 +17,9 @@ struct partition {
   model::shard_id shard{};
   std::int32_t index = -1;
   topic_ptr of;  // null only between recovery and start
+  // The log's bounds, as apply saw them last; from the store at the start. Kept here so that an append asks nobody.
+  model::offset start{};
+  model::offset end{};
   // State: from records and snapshots alone.
   epoch_cache epochs;
   std::unique_ptr<producer_table> producers;  // null: none was seen

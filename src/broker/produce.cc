@@ -89,19 +89,19 @@ void producer_part::plan(const model::caller& who, const model::produce& c, std:
       std::any_of(b.record.entries.begin(), b.record.entries.end(), same_log)) {
     flush(b, out);
   }
-  const model::log_info log = k_.store->info(p.log);
-  answer.log_start = log.start;
+  const model::offset base = p.end;
+  answer.log_start = p.start;
   if (!in_sequence(p, *producer, answer)) return;
 
   const std::optional<std::int64_t> append_time =
       t.effective->append_time ? std::optional(now_ms_) : std::optional<std::int64_t>();
   const model::epoch epoch = k_.leader_epoch(p);
-  const std::size_t n = format->stamp(in.entry, log.end, epoch, append_time, heads_[index]);
+  const std::size_t n = format->stamp(in.entry, base, epoch, append_time, heads_[index]);
   if (append_time) answer.append_time_ms = *append_time;
   b.record.entries.push_back({p.log, in.format, facts.count, append_time ? *append_time : facts.max_timestamp_ms, epoch,
                               bytes(heads_[index]).first(n), in.entry.subspan(n)});
   b.record.shard = p.shard;
-  b.items.push_back({index, log.end});
+  b.items.push_back({index, base});
   b.bytes += in.entry.size();
   b.idempotent |= producer->producer_id >= 0;
   k_.stats.records_in += facts.count;

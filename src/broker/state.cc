@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/assert.h"
+
 namespace weir::broker {
 namespace {
 
@@ -63,7 +65,11 @@ void state_part::apply_changes(const model::applied_record& record) {
         k_.partitions.erase(c.log);
         break;
       case model::log_change_kind::trim:
-        if (partition* p = k_.find(c.log)) p->epochs.trim(c.at);
+        if (partition* p = k_.find(c.log)) {
+          p->epochs.trim(c.at);
+          p->start = std::max(p->start, c.at);
+          p->end = std::max(p->end, c.at);
+        }
         break;
     }
   }
@@ -80,6 +86,9 @@ void state_part::apply_entries(const model::applied_record& record) {
       note_damage({errc::corrupt, "an entry of a log that does not exist"});
       continue;
     }
+    // The heads of live entries were stamped with this place before the append.
+    WEIR_ASSERT(k_.store == nullptr || p->of == nullptr || p->end == e.base);
+    p->end = e.base + static_cast<std::int64_t>(e.count);
     p->epochs.note(e.leader_epoch, e.base);
     if (!stamped) continue;
     const model::entry_format* format = k_.formats.find(e.format);
