@@ -87,7 +87,7 @@ class session final : public protocol::session, private model::event_sink {
   // Decodes the body; a damaged one ends the connection, as Kafka does, and gives nullopt.
   template<class R>
   [[nodiscard]] std::optional<R> read(const inbound& q) {
-    auto m = decode<R>(q.body, q.version);
+    auto m = decode_leading<R>(q.body, q.version);
     if (m) return std::move(*m);
     hang_up(std::string(info_of(q.key).name) + " v" + std::to_string(q.version) + ": " +
             m.error().describe());

@@ -251,6 +251,24 @@ TEST(KafkaSession, MetadataAnswersWithTheDialledAddressOrTheAdvertisedOne) {
   EXPECT_EQ(d.last<metadata_response>(9).brokers[0].host, "broker.example");
 }
 
+// librdkafka 2.16 sends the empty array of topics as four zero bytes: three of them are left over.
+TEST(KafkaSession, BytesAfterARequestAreLetBe) {
+  conversation c;
+  byte_writer w(c.input);
+  w.be<std::int32_t>(8 + 2 + 1 + 7);
+  w.be<std::int16_t>(3);
+  w.be<std::int16_t>(13);
+  w.be<std::int32_t>(5);
+  w.be<std::int16_t>(-1);
+  w.be<std::int8_t>(0);  // no tagged fields in the header
+  w.be<std::int32_t>(0);
+  w.be<std::int8_t>(1);
+  w.be<std::int16_t>(0);
+  c.play();
+  EXPECT_FALSE(c.s->wants_close()) << c.s->close_reason();
+  EXPECT_EQ(c.answered(), std::vector<std::int32_t>{5});
+}
+
 // A request in every version, whole, in single bytes, and cut anywhere: the same answers, never more than
 // asked.
 TEST(KafkaSession, BytewiseEqualsWholeAndACutIsHarmless) {
