@@ -28,6 +28,8 @@ struct checkpointer::run {
   std::vector<std::uint64_t> dead;
   std::vector<std::uint64_t> changed_files;
   std::uint64_t appended_bytes = 0;
+  rewritten replaced;
+  std::vector<touched_file> files;  // written by this checkpoint or rewritten before it
   // Progress.
   std::size_t writing = 0;
   std::size_t syncing = 0;
@@ -44,7 +46,7 @@ checkpointer::~checkpointer() = default;
 
 bool checkpointer::needed() const {
   return !core_.dirty_logs.empty() || !core_.dirty_shards.empty() || !core_.removed_logs.empty() ||
-         !core_.dead_files.empty() || !core_.changed_files.empty();
+         !core_.dead_files.empty() || !core_.changed_files.empty() || !core_.replaced.empty();
 }
 
 void checkpointer::start(std::function<void(result<void>)> done) {
@@ -77,6 +79,7 @@ void checkpointer::collect() {
   });
   r.changed_files.swap(core_.changed_files);
   std::swap(r.appended_bytes, core_.appended_bytes);
+  std::swap(r.replaced, core_.replaced);
   if (!core_.planted(planted_fault::removed_log_returns)) r.edit.removed_logs = r.removed_logs;
   if (r.full) collect_everything();
   collect_shards();
@@ -171,6 +174,8 @@ void checkpointer::pump_writes() {
     core_.memory.cover(r.cover_serial);
     core_.memory.evict(0, [this](chunk& c) { core_.forget_chunk(c); });
   }
+  r.files = r.data.files();
+  r.files.insert(r.files.end(), r.replaced.files.begin(), r.replaced.files.end());
   if (core_.planted(planted_fault::manifest_before_data_sync)) return write_manifest();
   pump_syncs();
 }
@@ -186,7 +191,7 @@ void checkpointer::written(const result<std::size_t>& moved, std::size_t expecte
 
 void checkpointer::pump_syncs() {
   run& r = *run_;
-  const auto& files = r.data.files();
+  const auto& files = r.files;
   if (core_.planted(planted_fault::data_sync_skipped)) r.next_sync = files.size();
   while (!r.failure && r.next_sync < files.size() && r.syncing < core_.options.data_syncs_in_flight) {
     const auto handle = files[r.next_sync++].handle;
@@ -207,7 +212,7 @@ void checkpointer::pump_syncs() {
 
 void checkpointer::sync_folder() {
   run& r = *run_;
-  const bool created = std::any_of(r.data.files().begin(), r.data.files().end(), [](const auto& f) { return f.created; });
+  const bool created = std::any_of(r.files.begin(), r.files.end(), [](const auto& f) { return f.created; });
   if (!created || core_.planted(planted_fault::folder_sync_skipped)) return write_manifest();
   core_.disk.sync_folder("data", [this, alive = std::weak_ptr(alive_)](const result<void>& outcome) {
     if (alive.expired()) return;
@@ -246,6 +251,7 @@ void checkpointer::write_manifest() {
     r.edit.extents.push_back({log.id, e.file->id, e.position + (shifted ? 8 : 0), e.length - (shifted ? 8 : 0), e.base,
                               e.end, e.max_timestamp_ms});
   }
+  add_replacements();
   if (!r.full) {
     for (const std::uint64_t id : r.dead) {
       const data_file* f = core_.files.find(id);
@@ -260,10 +266,22 @@ void checkpointer::write_manifest() {
   });
 }
 
+void checkpointer::add_replacements() {
+  run& r = *run_;
+  for (const replacement& p : r.replaced.replacements) {
+    if (core_.logs.find(p.log) == nullptr) continue;
+    r.edit.cuts.push_back({p.log, p.from, p.to});
+    std::erase_if(r.edit.extents, [&](const manifest_extent& e) { return e.log == p.log && e.base >= p.from && e.base < p.to; });
+    for (const extent& e : p.extents) {
+      r.edit.extents.push_back({p.log, e.file->id, e.position, e.length, e.base, e.end, e.max_timestamp_ms});
+    }
+  }
+}
+
 void checkpointer::add_new_files() {
   run& r = *run_;
   std::vector<data_file*> files;
-  for (const auto& t : r.data.files()) files.push_back(t.file);
+  for (const touched_file& t : r.files) files.push_back(t.file);
   for (const std::uint64_t id : r.changed_files) {
     if (data_file* f = core_.files.find(id); f != nullptr && f->extents > 0) files.push_back(f);
   }
@@ -282,7 +300,7 @@ void checkpointer::add_new_files() {
 
 void checkpointer::commit() {
   run& r = *run_;
-  for (const auto& t : r.data.files()) {
+  for (const touched_file& t : r.files) {
     t.file->length = t.file->written;
     t.file->recorded = true;
   }
@@ -291,7 +309,10 @@ void checkpointer::commit() {
     if (!log.removed && made.where.end > log.start) core_.add_extent(log, made.where);
   }
   for (const auto& taken : r.logs) core_.settle_flushed(*core_.logs.at_slot(taken.slot), taken.to);
-  for (const auto& t : r.data.files()) core_.retire_if_unused(*t.file);
+  for (const replacement& p : r.replaced.replacements) {
+    if (log_state* log = core_.logs.find(p.log); log != nullptr) core_.replace_extents(*log, p);
+  }
+  for (const touched_file& t : r.files) core_.retire_if_unused(*t.file);
   for (const std::uint32_t slot : r.removed_slots) core_.logs.free_slot(slot);
   core_.memory.cover(r.cover_serial);
   if (!core_.planted(planted_fault::unlink_before_manifest)) unlink_dead();
@@ -310,7 +331,8 @@ void checkpointer::unlink_dead() {
 
 void checkpointer::fail(const fault& why) {
   run& r = *run_;
-  for (const auto& t : r.data.files()) core_.abandon(*t.file);
+  for (const touched_file& t : r.data.files()) core_.abandon(*t.file);
+  for (const touched_file& t : r.replaced.files) core_.abandon(*t.file);
   for (const auto& taken : r.logs) {
     log_state& log = *core_.logs.at_slot(taken.slot);
     log.unflushed_max_ts = std::max(log.unflushed_max_ts, log.flushing_max_ts);

@@ -45,6 +45,7 @@ class checkpointer {
   void sync_folder();
   void write_manifest();
   void add_new_files();
+  void add_replacements();
   void commit();
   void unlink_dead();
   void fail(const fault& why);

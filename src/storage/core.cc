@@ -102,6 +102,26 @@ void core::add_extent(log_state& log, const extent& e) {
   log.extents.push_back(e);
 }
 
+void core::replace_extents(log_state& log, const replacement& r) {
+  std::vector<extent> all;
+  for (const extent& e : log.extents) {
+    if (e.base < r.from || e.base >= r.to) all.push_back(e);
+  }
+  const std::vector<extent> before = std::move(log.extents);
+  for (const extent& e : r.extents) {
+    if (e.end <= log.start) continue;
+    ++e.file->extents;
+    all.push_back(e);
+  }
+  std::sort(all.begin(), all.end(), [](const extent& a, const extent& b) { return a.base < b.base; });
+  log.extents = std::move(all);
+  for (const extent& e : before) {
+    if (e.base >= r.from && e.base < r.to) release_file(*e.file);
+  }
+  log.resume_at = model::offset{-1};
+  recount_extents(log);
+}
+
 void core::drop_extents_below(log_state& log, model::offset start) {
   std::size_t n = 0;
   while (n < log.extents.size() && log.extents[n].end <= start) release_file(*log.extents[n++].file);

@@ -26,6 +26,25 @@ struct shard_state {
   bool dirty = false;  // changed since the last checkpoint began
 };
 
+// A data file that was written to and must be synced before it is recorded.
+struct touched_file {
+  data_file* file = nullptr;
+  std::shared_ptr<platform::file> handle;
+  bool created = false;
+};
+// The extents of `log` that begin in [from, to) were rewritten.
+struct replacement {
+  model::log_id log{};
+  model::offset from{};
+  model::offset to{};
+  std::vector<extent> extents;
+};
+struct rewritten {
+  std::vector<replacement> replacements;
+  std::vector<touched_file> files;
+  [[nodiscard]] bool empty() const { return replacements.empty() && files.empty(); }
+};
+
 struct core {
   core(platform::disk& d, executor& e, const clock& c, rng& r, const format_registry& f, model::state_machine& m,
        store_options o);
@@ -51,6 +70,7 @@ struct core {
   std::vector<std::uint32_t> removed_slots;   // freed when no checkpoint can refer to them
   std::vector<std::uint64_t> dead_files;      // no extent refers to them; unlinked after the manifest says so
   std::vector<std::uint64_t> changed_files;   // recorded ones that must be recorded again
+  rewritten replaced;                         // for the next checkpoint to record
   std::uint64_t unflushed_bytes = 0;          // of entries in no file
   std::uint64_t appended_bytes = 0;           // of records, since the last checkpoint began
 
@@ -69,6 +89,7 @@ struct core {
 
   // Extents and their files.
   void add_extent(log_state& log, const extent& e);
+  void replace_extents(log_state& log, const replacement& r);
   void drop_extents_below(log_state& log, model::offset start);
   void release_file(data_file& f);  // one extent fewer
   void recount_extents(log_state& log);

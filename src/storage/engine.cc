@@ -36,6 +36,8 @@ engine::engine(platform::disk& disk, executor& exec, const clock& time, rng& ran
       manifest_(disk, core_.options),
       wal_files_(std::make_unique<wal_files>(disk, core_.options)),
       reader_(std::make_unique<reader>(core_)),
+      rewriter_(std::make_unique<rewriter>(core_, *reader_)),
+      compactor_(std::make_unique<compactor>(core_, *reader_, *rewriter_)),
       space_(disk, core_.options),
       alive_(std::make_shared<engine*>(this)) {}
 
@@ -107,6 +109,7 @@ model::ticket engine::append(const model::new_record& record) {
   WEIR_ASSERT(!applying_ && !closing_ && !wal_->fenced());
   const std::size_t size = record_size(record);
   WEIR_ASSERT(size <= core_.options.record_bytes_max);
+  space_.took(size);
   const wal::place at = wal_->reserve(size);
   shard_state& shard = core_.shard(record.shard);
   if (!shard.dirty) {
@@ -259,7 +262,7 @@ void engine::checkpoint(std::function<void(result<void>)> done) {
 }
 
 void engine::maybe_checkpoint() {
-  if (checkpointer_->running() || wal_->fenced()) return;
+  if (checkpointer_->running() || wal_->fenced() || retry_later_) return;
   if (core_.appended_bytes >= core_.options.checkpoint_bytes) start_checkpoint();
 }
 
@@ -270,6 +273,7 @@ void engine::start_checkpoint() {
 }
 
 void engine::checkpointed(const result<void>& outcome) {
+  retry_later_ = !outcome;
   if (outcome) {
     ++checkpoints_;
   } else if (outcome.error().code == errc::no_space) {
@@ -282,7 +286,9 @@ void engine::checkpointed(const result<void>& outcome) {
   after_pressure();
   if (closing_) return finish_close();
   if (!next_waiters_.empty() && !wal_->fenced()) return start_checkpoint();
-  if (outcome) maybe_checkpoint();
+  clean_next();
+  if (checkpointer_->running()) return;
+  maybe_checkpoint();
 }
 
 // Tells the core once when what it was refused for has gone away.
@@ -312,6 +318,7 @@ void engine::tick() {
       start_checkpoint();
     }
   }
+  retry_later_ = false;
   if (space_.poll(core_.time.now())) wal_files_->space_came_back();
   if (!space_.critical()) wal_files_->space_came_back();
   wal_files_->provision(quiet >= core_.options.idle_release_ms);
@@ -320,10 +327,7 @@ void engine::tick() {
     core_.memory.release_kept();
   }
   core_.files.trim_indexes(core_.options.index_bytes_max);
-  if ((now - last_clean_ns_) / 1'000'000 >= core_.options.clean_interval_ms) {
-    last_clean_ns_ = now;
-    clean_all();
-  }
+  maintain();
   after_pressure();
   arm_tick();
 }

@@ -1,12 +1,15 @@
 // The store: glue between its parts, and the calls of the log port. See store.h and model/log_port.h for the contracts.
 #pragma once
 
+#include <deque>
 #include <memory>
 
 #include "storage/checkpoint.h"
+#include "storage/compaction.h"
 #include "storage/core.h"
 #include "storage/manifest_store.h"
 #include "storage/reader.h"
+#include "storage/rewrite.h"
 #include "storage/space_guard.h"
 #include "storage/store.h"
 #include "storage/wal.h"
@@ -49,9 +52,15 @@ class engine final : public store {
   void start_checkpoint();
   void checkpointed(const result<void>& outcome);
   void after_pressure();
+  // cleaning.cc
   void clean_all();
-  [[nodiscard]] result<void> clean_log(log_state& log);
+  [[nodiscard]] result<void> retain(log_state& log);
   void trim(log_state& log, model::offset at);
+  void maintain();
+  [[nodiscard]] bool may_rewrite() const;
+  void clean_next();
+  void compact(log_state& log, std::function<void(result<void>)> done);
+  void merge_small();
   void finish_close();
   [[nodiscard]] std::uint64_t wal_limit(std::uint32_t files_kept) const;
 
@@ -62,6 +71,8 @@ class engine final : public store {
   std::unique_ptr<wal> wal_;
   std::unique_ptr<checkpointer> checkpointer_;
   std::unique_ptr<reader> reader_;
+  std::unique_ptr<rewriter> rewriter_;
+  std::unique_ptr<compactor> compactor_;
   space_guard space_;
   model::ticket last_ticket_{};
   model::ticket durable_ticket_{};
@@ -82,6 +93,13 @@ class engine final : public store {
   bool appended_since_tick_ = false;
   std::int64_t last_checkpoint_ns_ = 0;
   std::int64_t last_clean_ns_ = 0;
+  std::int64_t last_merge_ns_ = 0;
+  struct clean_request {
+    model::log_id log{};
+    std::function<void(result<void>)> done;
+  };
+  std::deque<clean_request> clean_queue_;  // logs to look at for compaction
+  bool retry_later_ = false;  // a checkpoint failed: the next one waits for the tick
   std::shared_ptr<engine*> alive_;
 };
 

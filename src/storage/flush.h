@@ -38,11 +38,6 @@ class flush {
     std::uint32_t slot = 0;
     extent where;
   };
-  struct touched_file {
-    data_file* file = nullptr;
-    std::shared_ptr<platform::file> handle;
-    bool created = false;
-  };
   [[nodiscard]] const std::vector<made_extent>& extents() const { return extents_; }
   [[nodiscard]] const std::vector<touched_file>& files() const { return touched_; }
   // Entries were left out because their log or its start went past them since `add`.

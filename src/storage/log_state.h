@@ -86,6 +86,14 @@ struct extent {
   std::int64_t max_timestamp_ms = -1;
 };
 
+// How far compaction has been. Not persistent: after a restart everything counts as dirty, and tombstones wait once more.
+struct clean_state {
+  model::offset to{};            // everything before it has been through a pass
+  model::offset tombstones_to{};  // tombstones before it have been there for every reader since `tombstones_ms`
+  std::int64_t tombstones_ms = 0;
+  bool tombstones = false;        // the last pass left some
+};
+
 struct log_state {
   model::log_id id{};
   model::shard_id shard{};
@@ -104,6 +112,7 @@ struct log_state {
   std::vector<extent> extents;  // by offset
   data_file* active = nullptr;  // the own file that grows
   std::unique_ptr<model::log_policy> policy;
+  clean_state clean;
   // Where the last disk read ended: the next one of a sequential reader starts there without an index.
   model::offset resume_at{-1};
   std::uint64_t resume_file = 0;

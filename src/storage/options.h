@@ -31,6 +31,7 @@ struct store_options {
   std::uint64_t cache_bytes_max = 64ULL << 20;   // recent chunks kept after they went to segments
   std::uint64_t read_bytes_max = 64ULL << 20;    // buffers of disk reads that somebody still holds; then read says busy
   std::uint64_t index_bytes_max = 32ULL << 20;   // sparse indexes of data files in memory
+  std::uint64_t compaction_bytes_max = 64ULL << 20;  // keys that one compaction pass remembers
   std::uint32_t open_files_max = 512;            // data files open at a time
   // How chunks get their memory; null: aligned operator new. The server gives huge pages here.
   std::function<void*(std::size_t)> chunk_allocate;

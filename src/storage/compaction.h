@@ -1,0 +1,49 @@
+// Key compaction of one log at a time: of every key the latest record stays. Two passes over what is in files: the first
+// remembers the latest offset of every key, the second rewrites the log without the others (storage/rewrite.h).
+//
+// Offsets stay; a log may have gaps afterwards. A tombstone goes once it has been through a pass that long ago as
+// delete_retention_ms asks for, so that every reader had that time to see it. Records without a key, entries whose format
+// is not registered, and entries that cannot be opened stay as they are. Owner thread: the store's reactor.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "storage/core.h"
+#include "storage/reader.h"
+#include "storage/rewrite.h"
+
+namespace weir::storage {
+
+class compactor {
+ public:
+  using done_fn = std::function<void(result<void>)>;
+  compactor(core& c, reader& r, rewriter& w);
+  ~compactor();
+
+  [[nodiscard]] bool running() const { return job_ != nullptr; }
+  // Whether the policy asks for a pass now.
+  [[nodiscard]] bool due(const log_state& log) const;
+  // One pass; the rewriter must be idle.
+  void start(log_state& log, done_fn done);
+
+ private:
+  struct job;
+  [[nodiscard]] model::offset clean_end(const log_state& log) const;
+  void read_keys();
+  [[nodiscard]] result<bool> note_keys(const model::read_entry& e);
+  void rewrite();
+  [[nodiscard]] result<std::optional<rewriter::kept>> filter(const model::read_entry& e);
+  void note_pass(log_state& log, model::offset to);
+  void finish(const result<void>& outcome);
+
+  core& core_;
+  reader& reader_;
+  rewriter& rewriter_;
+  std::unique_ptr<job> job_;
+  std::shared_ptr<compactor*> alive_;
+};
+
+}  // namespace weir::storage
