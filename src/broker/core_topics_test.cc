@@ -362,6 +362,9 @@ TEST(topic_config, the_brokers_keys_are_shown_and_fixed) {
   model::alter_configs a;
   a.items.push_back({model::config_resource::broker, "1", {{"num.partitions", op::set, "3"}}});
   EXPECT_EQ(r.ask<model::configs_altered>(a).items[0].error, refusal::invalid_request);
+  model::alter_configs b;
+  b.items.push_back({model::config_resource::broker, "1", {{"leader.replication.throttled.rate", op::remove, {}}}});
+  EXPECT_EQ(r.ask<model::configs_altered>(b).items[0].error, refusal::none);
 }
 
 }  // namespace

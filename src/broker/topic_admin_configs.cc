@@ -126,7 +126,8 @@ void topic_admin::alter_configs(const reply_to& to, const model::caller& who, co
     if (in.kind == model::config_resource::broker) {
       if (!k_.door.allow(who, resource::cluster, {}, operation::alter_config)) {
         fail(refusal::denied_cluster, {});
-      } else if (!in.changes.empty() || in.replace_all) {
+      } else if (in.replace_all || !std::ranges::all_of(in.changes, [](const auto& x) { return x.how == model::alter_configs::op::remove; })) {
+        // To remove is allowed: nothing was set, and kafka-reassign-partitions removes throttles that it never set.
         fail(refusal::invalid_request,
              "the broker's keys cannot be changed while it runs: set them in its configuration file");
       }

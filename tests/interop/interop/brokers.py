@@ -90,6 +90,11 @@ class Process:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def clean_environment():
+    """Without our own WEIR_ variables: the server takes each of that name as a key of its configuration."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("WEIR_")}
+
+
 class Weir(Process):
     name = "weir"
 
@@ -105,7 +110,7 @@ class Weir(Process):
         command = [self.binary, "server", "--data-dir", self.folder, "--listen", f"kafka=127.0.0.1:{self.port or 0}", *self.flags]
         began = time.time()
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env={**os.environ, **self.env}, text=True)
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env={**clean_environment(), **self.env}, text=True)
         for line in self.process.stdout:
             listening = re.match(r"listening kafka \S*:(\d+)", line)
             if listening:

@@ -392,6 +392,8 @@ public class ClientScenario extends Scenario {
     }
 
     void transaction(String topic) throws Exception {
+        if (admin.describeFeatures().featureMetadata().get().finalizedFeatures().get("transaction.version") == null)
+            throw new Excluded("transactions (APIs 24-28) are left out");
         create(topic, 1);
         try (KafkaProducer<String, String> p = producer("transactional.id", topic, "max.block.ms", 10000)) {
             p.initTransactions();

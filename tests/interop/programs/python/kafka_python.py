@@ -52,11 +52,11 @@ def read(topic, count, partition=0):
 
 
 def broker_version(topic):
-    """The client guesses the broker's release from the advertised versions."""
+    """The client guesses the broker's release from the advertised versions. Debian's knows 2.5 by an ACL API, which may be left out."""
     client = KafkaProducer(**COMMON)
     guessed = client.config["api_version"]
     client.close()
-    assert guessed is not None and tuple(guessed) >= (2, 5, 0), f"guessed {guessed}"
+    assert guessed is not None and tuple(guessed) >= ((4, 0, 0) if NEW else (2, 4, 0)), f"guessed {guessed}"
 
 
 def create_describe_delete(topic):
