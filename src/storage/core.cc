@@ -118,6 +118,10 @@ void core::replace_extents(log_state& log, const replacement& r) {
   for (const extent& e : before) {
     if (e.base >= r.from && e.base < r.to) release_file(*e.file);
   }
+  const auto stale = [&] {
+    return !log.tail.empty() && log.tail.front().base < std::min(r.to, log.flushed_end);
+  };
+  while (r.filtered && stale()) log.tail.pop_front();
   log.resume_at = model::offset{-1};
   recount_extents(log);
 }

@@ -38,6 +38,7 @@ struct replacement {
   model::offset from{};
   model::offset to{};
   std::vector<extent> extents;
+  bool filtered = false;  // what memory holds of it is out of date
 };
 struct rewritten {
   std::vector<replacement> replacements;

@@ -60,6 +60,43 @@ class chain_machine final : public model::state_machine {
   int writables = 0;
 };
 
+// Entries of one record: "key=value", or "key" alone for a tombstone.
+class text_format final : public model::entry_format {
+ public:
+  result<model::entry_facts> inspect(bytes, const model::entry_rules&) const override { return model::entry_facts{.count = 1}; }
+  std::size_t stamp(bytes, offset, model::epoch, std::optional<std::int64_t>, mutable_bytes) const override { return 0; }
+  result<void> for_each(bytes payload, const std::function<bool(const model::record_view&)>& visit) const override {
+    (void)visit(view(payload));
+    return {};
+  }
+  result<std::optional<model::found_record>> find_time(bytes, std::int64_t) const override {
+    return std::optional<model::found_record>{};
+  }
+  result<filtered> filter(bytes payload, const std::function<bool(const model::record_view&)>& keep) const override {
+    filtered out;
+    if (keep(view(payload))) {
+      out.payload.assign(payload.begin(), payload.end());
+      out.records_left = 1;
+    }
+    return out;
+  }
+  result<model::producer_facts> producer(bytes) const override { return model::producer_facts{}; }
+
+ private:
+  // The offset is in the text: "<offset>:key=value", since the format has no other place for it.
+  static model::record_view view(bytes payload) {
+    const std::string_view text = as_text(payload);
+    const std::size_t colon = text.find(':');
+    const std::size_t equal = text.find('=');
+    model::record_view r;
+    r.at = offset(std::stoll(std::string(text.substr(0, colon))));
+    r.key = as_bytes(text.substr(colon + 1, equal == std::string_view::npos ? equal : equal - colon - 1));
+    if (equal != std::string_view::npos) r.value = as_bytes(text.substr(equal + 1));
+    return r;
+  }
+};
+constexpr model::format_tag text_tag{77};
+
 store_options small_options() {
   store_options o;
   o.wal_file_bytes = 1U << 20;
@@ -78,7 +115,25 @@ store_options small_options() {
 
 class store_test : public ::testing::Test {
  protected:
-  void SetUp() override { open(); }
+  void SetUp() override {
+    formats.add(text_tag, text_entries);
+    open();
+  }
+  void put_text(model::log_id id, const std::string& what) {
+    put(id, std::to_string(s->info(id).end.raw()) + ":" + what, 1, 5, text_tag);
+  }
+  void clean(model::log_id id) {
+    bool done = false;
+    s->clean_now(id, [&](const result<void>& r) {
+      done = true;
+      EXPECT_TRUE(r) << r.error().describe();
+    });
+    run([&] { return done; });
+  }
+  void wait(std::int64_t ms) {
+    const mono_ns until = world.now() + ms * 1'000'000;
+    run([&] { return world.now() >= until; });
+  }
   void open() {
     ASSERT_EQ(try_open(), "ok");
   }
@@ -122,11 +177,13 @@ class store_test : public ::testing::Test {
     r.changes.push_back({model::log_change_kind::create, id, {}});
     (void)s->append(r);
   }
-  model::ticket put(model::log_id id, const std::string& text, std::uint32_t count = 1, std::int64_t ts = 5) {
+  model::ticket put(model::log_id id, const std::string& text, std::uint32_t count = 1, std::int64_t ts = 5,
+                    model::format_tag format = model::format_tag::none) {
     model::new_record r;
     r.shard = shard_one;
     model::new_entry e;
     e.log = id;
+    e.format = format;
     e.count = count;
     e.max_timestamp_ms = ts;
     e.head = as_bytes(text).first(text.size() / 2);
@@ -164,6 +221,7 @@ class store_test : public ::testing::Test {
   platform::sim::sim_volume volume{world, {}};
   platform::sim::sim_executor& reactor = world.add_reactor();
   platform::sim::sim_rng random{5};
+  text_format text_entries;
   format_registry formats;
   store_options options = small_options();
   std::unique_ptr<platform::sim::sim_disk> disk;
@@ -296,6 +354,115 @@ TEST_F(store_test, search_by_time_finds_the_first_entry_that_reaches_it) {
       open();
     }
   }
+}
+
+TEST_F(store_test, compaction_keeps_the_latest_of_every_key) {
+  create(log_one);
+  for (int i = 0; i < 30; ++i) put_text(log_one, "k" + std::to_string(i % 3) + "=v" + std::to_string(i));
+  put_text(log_one, "k1");
+  model::log_policy p;
+  p.compact = true;
+  p.delete_old = false;
+  p.delete_retention_ms = 5000;
+  s->set_policy(log_one, p);
+  clean(log_one);
+  EXPECT_EQ(get(log_one, 0), "27:27:k0=v27 29:29:k2=v29 30:30:k1 ");
+  EXPECT_EQ(s->info(log_one).start, offset(0));
+  EXPECT_EQ(s->info(log_one).end, offset(31));
+  // The tombstone served its time, and goes with the next pass.
+  wait(6000);
+  clean(log_one);
+  EXPECT_EQ(get(log_one, 0), "27:27:k0=v27 29:29:k2=v29 ");
+  put_text(log_one, "k0=new");
+  crash();
+  open();
+  s->set_policy(log_one, p);
+  EXPECT_EQ(get(log_one, 3), "27:27:k0=v27 29:29:k2=v29 ");
+}
+
+TEST_F(store_test, retention_drops_whole_extents_by_time_and_size) {
+  create(log_one);
+  const std::int64_t now = world.time().wall().raw();
+  for (int i = 0; i < 10; ++i) {
+    put(log_one, std::string(2000, 'a'), 1, now - 100'000 + i * 10'000);
+    settle();
+    checkpoint();
+  }
+  model::log_policy p;
+  p.retention_ms = 55'000;
+  s->set_policy(log_one, p);
+  clean(log_one);
+  settle();
+  EXPECT_EQ(s->info(log_one).start, offset(5));
+  p.retention_ms = -1;
+  p.retention_bytes = 4200;
+  s->set_policy(log_one, p);
+  clean(log_one);
+  settle();
+  EXPECT_EQ(s->info(log_one).start, offset(7));
+  crash();
+  open();
+  EXPECT_EQ(s->info(log_one).start, offset(7));
+  EXPECT_NE(get(log_one, 6).find("outside"), std::string::npos);
+  EXPECT_EQ(get(log_one, 7, 1).substr(0, 2), "7:");
+}
+
+TEST_F(store_test, many_small_pieces_become_one) {
+  options.small_extents_max = 4;
+  close();
+  open();
+  create(log_one);
+  for (int i = 0; i < 12; ++i) {
+    put(log_one, "piece " + std::to_string(i));
+    checkpoint();
+  }
+  const auto files = s->stats().files;
+  wait(3000);
+  EXPECT_LT(s->stats().files + 3, files);
+  close();
+  open();
+  EXPECT_EQ(get(log_one, 10), "10:piece 10 11:piece 11 ");
+  EXPECT_EQ(get(log_one, 0, 8), "0:piece 0 ");
+}
+
+TEST_F(store_test, a_hundred_thousand_logs_make_no_file) {
+  const auto before = s->stats().files;
+  for (std::uint64_t i = 1000; i < 101'000; ++i) {
+    while (!s->writable(model::log_store::write_class::essential)) run([&] { return s->durable_ticket() == s->last_ticket(); });
+    create(model::log_id(i));
+    if (i % 1000 == 0) settle();
+  }
+  settle();
+  EXPECT_EQ(s->stats().logs, 100'000U);
+  close();
+  open();
+  EXPECT_EQ(s->stats().logs, 100'000U);
+  EXPECT_LE(s->stats().files, before + options.wal_files_max);
+}
+
+TEST_F(store_test, a_failed_wal_write_fences_for_good) {
+  create(log_one);
+  settle();
+  volume.faults.write = 1.0;
+  const auto t = put(log_one, "lost");
+  run([&] { return machine->fences == 1; });
+  volume.faults.write = 0;
+  EXPECT_LT(s->durable_ticket(), t);
+  EXPECT_EQ(s->writable(model::log_store::write_class::essential).error().code, errc::fenced);
+  EXPECT_TRUE(s->stats().fenced);
+}
+
+TEST_F(store_test, a_nearly_full_disk_refuses_bulk_and_takes_essential) {
+  create(log_one);
+  settle();
+  const auto used = volume.used_bytes();
+  volume.set_capacity(used + (7U << 20));
+  wait(options.space_poll_ms + 500);
+  EXPECT_EQ(s->writable(model::log_store::write_class::bulk).error().code, errc::no_space);
+  EXPECT_TRUE(s->writable(model::log_store::write_class::essential));
+  volume.set_capacity(used + (64U << 20));
+  run([&] { return machine->writables > 0; });
+  EXPECT_TRUE(s->writable(model::log_store::write_class::bulk));
 }
 
 }  // namespace
