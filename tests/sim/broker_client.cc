@@ -142,10 +142,16 @@ void broker_client::pump(const partition_name& where) {
     l.again = false;
     l.sent = 0;
   }
-  while (l.sent < l.batches.size() && !l.again) {
+  // A broker takes any first sequence of a producer that it does not know (KIP-360), so until the first batch is
+  // acknowledged the second does not follow: else a refusal of the first alone would turn their order.
+  while (l.sent < l.batches.size() && !l.again && (l.begun || l.outstanding == 0)) {
     const batch& b = l.batches[l.sent++];
     if (b.acked) continue;
     ++l.outstanding;
+    if (world_.tracing()) {
+      world_.trace("client " + std::to_string(index_) + " produces to " + text(where) + " sequence " +
+                   std::to_string(b.first_sequence) + "+" + std::to_string(b.records.size()));
+    }
     model::produce p;
     p.items.push_back({{where.first, {}}, where.second, model::format_tag::kafka_batch_v2, b.bytes});
     p.timeout_ms = 1000;
@@ -157,6 +163,11 @@ void broker_client::take(const asked_produce& a, const model::produced& e) {
   lane& l = lanes_[a.where];
   --l.outstanding;
   const auto& item = e.items.at(0);
+  if (world_.tracing()) {
+    world_.trace("client " + std::to_string(index_) + " hears of " + text(a.where) + " sequence " +
+                 std::to_string(a.first_sequence) + ": " + std::to_string(static_cast<int>(item.error)) + " at " +
+                 std::to_string(item.base.raw()));
+  }
   const auto b = std::find_if(l.batches.begin(), l.batches.end(),
                               [&](const batch& x) { return x.first_sequence == a.first_sequence; });
   if (b == l.batches.end()) return fail_("an answer to a batch that was acknowledged already");
@@ -171,6 +182,7 @@ void broker_client::take(const asked_produce& a, const model::produced& e) {
     return;
   }
   b->acked = true;
+  l.begun = true;
   ++counts_["produced"];
   for (std::size_t i = 0; i < b->records.size(); ++i) {
     known_.show(a.where, item.base.raw() + static_cast<std::int64_t>(i), b->records[i]);
@@ -321,6 +333,7 @@ void broker_client::take(const asked_trim& a, const model::records_deleted& e) {
 bool broker_client::excused(refusal r) const {
   switch (r) {
     case refusal::busy:
+    case refusal::coordinator_not_available:  // no room for the record now: clients try again
     case refusal::timed_out:
       return true;
     case refusal::storage_failed:

@@ -57,6 +57,7 @@ class broker_client final : public model::event_sink {
     std::deque<batch> batches;  // not acknowledged yet, oldest first
     std::size_t sent = 0;       // of them, in this try
     std::size_t outstanding = 0;
+    bool begun = false;  // something was acknowledged
     bool again = false;  // one was refused: all are sent again when the others are answered
   };
   struct asked_produce {

@@ -129,7 +129,7 @@ class broker_run {
     for (int attempt = 0;; ++attempt) {
       if (attempt == 4) volume_.faults = {};
       auto done = open_stores();
-      if (done) done = start_cores();
+      if (done && !volume_.dead()) done = start_cores();
       if (volume_.dead()) {
         crash(true);
         return false;

@@ -258,14 +258,20 @@ void store_node::check_batch(const pending_read& p, const log_truth& log, const 
   if (batch.payload_bytes != sum) fail(name + ": payload_bytes is not their sum");
   const bool something = p.from < std::min(p.below, p.end_then) && p.from >= log.start;
   if (batch.entries.empty() && something && p.at_least_one && !gaps) fail(name + ": nothing, but there is something");
-  if (p.verify) {
-    // Ends of batches are where the next read begins; an empty one ends the log.
-    if (batch.entries.empty()) next = p.below;
-    if (next < std::min(p.below, log.end)) verify_left_.emplace_back(p.log, next);
+  if (!p.verify) return;
+  note_verified(p.log, batch);
+  // Ends of batches are where the next read begins; an empty one ends the log.
+  if (batch.entries.empty()) next = p.below;
+  if (next < std::min(p.below, log.end)) {
+    verify_left_.emplace_back(p.log, next);
+  } else if (known.compacted.contains(p.log)) {
+    check_compacted(p.log, log, p.below);
   }
 }
 
 void store_node::start_verify() {
+  verify_seen_.clear();
+  doubted_.clear();
   ++counts["verifies"];
   for (const auto& [id, log] : known.logs) {
     const auto info = store_->info(id);

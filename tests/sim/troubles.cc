@@ -41,6 +41,18 @@ storage::store_options draw_store_options(sim_rng& dice) {
   return o;
 }
 
+namespace {
+
+const std::vector<crash_site>& rare_sites() {
+  static const std::vector<crash_site> sites{
+      {op_kind::truncate, "s#/data/#.log"},
+      {op_kind::unlink, "s#/manifest.new"},
+  };
+  return sites;
+}
+
+}  // namespace
+
 excuses troubles::choose() {
   volume_.faults = {};
   volume_.slow_factor = 1;
@@ -86,15 +98,17 @@ excuses troubles::choose() {
 void troubles::choose_crash() {
   crash_plan plan;
   if (dice_.chance(0.75)) {
-    const auto& sites = storage_sites();
+    // Sites that a run seldom passes get their share of the plans too.
+    const bool rare = dice_.chance(0.3);
+    const auto& sites = rare ? rare_sites() : storage_sites();
     const auto& site = sites[dice_.below(sites.size())];
     plan.kind = site.kind;
     plan.file_class = site.file_class;
     const std::uint64_t draw = dice_.below(100);
-    plan.nth = draw < 30   ? 1
-               : draw < 60 ? dice_.between(1, 4)
-               : draw < 85 ? dice_.between(1, 20)
-                           : dice_.between(1, 100);
+    plan.nth = rare || draw < 30 ? 1
+               : draw < 60       ? dice_.between(1, 4)
+               : draw < 85       ? dice_.between(1, 20)
+                                 : dice_.between(1, 100);
   } else if (dice_.chance(0.3)) {
     plan.nth = dice_.between(1, 600);
   }
