@@ -108,7 +108,7 @@ result<void> read_environment(const std::map<std::string, std::string>& environm
     names.push_back(environment_name(k));
   }
   for (const auto& [name, value] : environment) {
-    if (!name.starts_with("WEIR_") || name == "WEIR_CONFIG" || from_kubernetes(name)) continue;
+    if (!name.starts_with("WEIR_") || name == "WEIR_CONFIG" || name == "WEIR_BROKERS" || from_kubernetes(name)) continue;
     const auto it = keys.find(name);
     if (it != keys.end()) {
       out.push_back({it->second, value, "environment variable " + name});

@@ -92,6 +92,8 @@ TEST_F(config_test, an_unknown_key_names_the_place_and_the_nearest_key) {
 
 TEST_F(config_test, variables_of_a_kubernetes_service_named_weir_are_no_keys) {
   EXPECT_EQ(why({"", {{"WEIR_SERVICE_HOST", "10.0.0.1"}, {"WEIR_PORT_9092_TCP", "tcp://10.0.0.1:9092"}, {"WEIR_PORT", "x"}}, {}}), "");
+  // The client commands of the same binary take it; in the shell where they run a server may start, too.
+  EXPECT_EQ(why({"", {{"WEIR_BROKERS", "127.0.0.1:9092"}}, {}}), "");
 }
 
 TEST_F(config_test, bad_values_are_refused_with_the_place) {
@@ -134,6 +136,21 @@ TEST_F(config_test, every_key_takes_its_own_default_and_has_a_name_of_its_own) {
     EXPECT_TRUE(variables.insert(environment_name(k)).second) << k.name;
     EXPECT_FALSE(k.doc.empty()) << k.name;
   }
+}
+
+std::string content(const std::string& path) {
+  const std::filesystem::path root = std::filesystem::path(__FILE__).parent_path().parent_path().parent_path();
+  std::ifstream in(root / path);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+TEST(config_files, the_packaged_file_is_what_the_table_says) {
+  EXPECT_EQ(content("packaging/weir.toml"), example_file()) << "weir server --example-config > packaging/weir.toml";
+}
+
+TEST(config_files, the_document_has_the_table) {
+  EXPECT_NE(content("docs/configuration.md").find(markdown_table()), std::string::npos)
+      << "put the output of weir server --config-table into docs/configuration.md";
 }
 
 TEST(config_text, sizes_and_durations) {
