@@ -311,8 +311,11 @@ class storage_run {
     if (over()) return;
     close_all();
     if (over()) return;
-    crash(true);
+    (void)world_.run_for(50'000'000, patience_steps);  // unlinks that nobody waits for
+    const bool power = dice_.chance(0.5);
+    crash(power);
     if (!open_all()) return;
+    for (auto& n : nodes_) n->check_clean_start(!power);
     verify_all();
   }
 

@@ -11,7 +11,7 @@ namespace {
 
 // A site must have been the crash point at least so often once this many seeds ran.
 constexpr std::uint64_t crashes_min = 20;
-constexpr std::uint64_t seeds_for_crashes = 2000;
+constexpr std::uint64_t seeds_for_crashes = 5000;
 
 TEST(storage_sim, seeds) {
   const seed_range range = seeds_from_environment(200);

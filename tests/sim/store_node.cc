@@ -47,6 +47,7 @@ bool store_node::open() {
   counts["replayed"] += machine_->replays;
   counts["torn_blocks"] += store_->recovered().torn_blocks;
   check_recovered();
+  check_files();
   machine_->go_live();
   return true;
 }
@@ -123,6 +124,25 @@ void store_node::check_recovered() {
     }
   }
   check_bounds();
+}
+
+void store_node::check_files() {
+  const std::uint64_t incarnation = store_->recovered().incarnation;
+  if (incarnation != 0 && incarnation <= incarnation_) fail("incarnation " + std::to_string(incarnation) + " again");
+  incarnation_ = incarnation;
+  const auto paths = volume_.paths();
+  const auto wal_files = std::count_if(paths.begin(), paths.end(),
+                                       [this](const std::string& path) { return path.starts_with(folder_ + "/wal/"); });
+  // One may be under construction at each crash of a row, and the store keeps at least two more than its least.
+  const auto most = std::max(options_.wal_files_max, options_.wal_files_min + 2) + 4;
+  if (wal_files > most) fail(std::to_string(wal_files) + " WAL files pile up");
+}
+
+void store_node::check_clean_start(bool names_survived) {
+  const auto& r = store_->recovered();
+  if (r.replayed_records != 0) fail(std::to_string(r.replayed_records) + " records replayed after a clean stop");
+  if (names_survived && r.orphans_removed != 0)
+    fail(std::to_string(r.orphans_removed) + " files of nobody after a clean stop");
 }
 
 void store_node::check_bounds() {

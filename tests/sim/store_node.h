@@ -68,6 +68,8 @@ class store_node {
   [[nodiscard]] bool verified() const { return verify_left_.empty() && reads_open_ == 0; }
   [[nodiscard]] std::uint64_t reads_open() const { return reads_open_; }
   void check_bounds();
+  // After a clean stop nothing is left to do: no record to replay, and no file that nobody owns (when names survived).
+  void check_clean_start(bool names_survived);
   // Bulk is taken (after a full disk or a full ring, in the end it must be).
   [[nodiscard]] bool writable() const { return store_->writable(model::log_store::write_class::bulk).has_value(); }
 
@@ -111,6 +113,7 @@ class store_node {
   void check_batch(const pending_read& p, const log_truth& log, const model::read_batch& batch);
   [[nodiscard]] bool same_entry(model::log_id log, const entry_truth& expected, const model::read_entry& got);
   void check_recovered();
+  void check_files();
   void note_verified(model::log_id log, const model::read_batch& batch);
   void check_compacted(model::log_id id, const log_truth& log, model::offset below);
   void check_found(model::log_id id, std::int64_t from_ms, model::offset below,
@@ -138,6 +141,7 @@ class store_node {
   bool closed_ = false;
   result<void> close_result_;
   std::uint64_t next_log_ = 1;
+  std::uint64_t incarnation_ = 0;
   std::uint64_t reads_open_ = 0;
   std::map<model::log_id, model::log_policy> policies_;
   std::vector<std::pair<model::log_id, model::offset>> verify_left_;

@@ -65,7 +65,8 @@ bool store_node::may_append(write_class c) {
   ++counts[std::string("refused_") + to_string(code)];
   if (code == errc::fenced && machine_->fenced()) return false;
   if (code == errc::busy) return false;
-  if (code == errc::no_space && excuse.no_space) return false;
+  // Acknowledgements, deletes and trims have a reserve: a full disk never refuses them.
+  if (code == errc::no_space && excuse.no_space && c == write_class::bulk) return false;
   fail("writable says " + answer.error().describe());
   return false;
 }
@@ -253,7 +254,7 @@ void store_node::do_trim() {
   model::new_record r;
   r.shard = known.logs.at(log).shard;
   const auto length = static_cast<std::uint64_t>(info.end - info.start);
-  const offset at = random_.chance(0.2) ? info.end : info.start + static_cast<std::int64_t>(random_.below(length + 1));
+  const offset at = random_.chance(0.35) ? info.end : info.start + static_cast<std::int64_t>(random_.below(length + 1));
   r.changes.push_back({model::log_change_kind::trim, log, at});
   append(r);
 }

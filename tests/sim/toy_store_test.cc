@@ -20,7 +20,7 @@ seed_body toy(toy_fault wrong) {
 }
 
 TEST(toy_store, a_right_store_passes) {
-  const sweep_result sum = sweep(seeds_from_environment(200), toy(toy_fault::none), {});
+  const sweep_result sum = sweep(tracing() ? seeds_from_environment(1) : seed_range{1, 200}, toy(toy_fault::none), {});
   print_counts(sum.counts);
   if (tracing()) print_sites(sum.sites);
   for (const auto& f : sum.failures) ADD_FAILURE() << describe(f);
