@@ -74,11 +74,19 @@ CONTENDERS = {c.name: c for c in (Weir, Kafka, KafkaSynced)}
 
 
 def create_topics(address, names, partitions, configs=None):
-    """With the newest librdkafka: one client for all brokers."""
-    program = ("import sys, json\nfrom confluent_kafka.admin import AdminClient, NewTopic\n"
+    """With the newest librdkafka, one client for all brokers; waits until each partition takes requests."""
+    program = ("import sys, json, time\nfrom confluent_kafka import TopicPartition as TP\nfrom confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec\n"
                "address, names, partitions, configs = json.loads(sys.argv[1])\n"
                "admin = AdminClient({'bootstrap.servers': address})\n"
                "for i in range(0, len(names), 20):\n"
                "    made = admin.create_topics([NewTopic(n, partitions, 1, config=configs) for n in names[i:i+20]], request_timeout=120, operation_timeout=120)\n"
-               "    [f.result(120) for f in made.values()]\n")
+               "    [f.result(120) for f in made.values()]\n"
+               "ready, end = False, time.time() + 120\n"
+               "while not ready and time.time() < end:\n"
+               "    time.sleep(0.1)\n"
+               "    try:\n"
+               "        told = admin.list_offsets({TP(n, p): OffsetSpec.latest() for n in names for p in range(partitions)}, request_timeout=60)\n"
+               "        ready = all(f.result(60) is not None for f in told.values())\n"
+               "    except Exception: pass\n"
+               "sys.exit(0 if ready else 1)\n")
     subprocess.run([cache.python("confluent-kafka"), "-c", program, json.dumps([address, names, partitions, configs or {}])], check=True, timeout=900)

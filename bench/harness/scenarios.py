@@ -24,6 +24,7 @@ class Load:
     def run(self, contender, seconds):
         broker = contender.broker
         warm_up(broker.address)
+        create_topics(broker.address, ["load"], self.partitions)
         before = contender.syncs()
         if self.kind == "produce":
             told = watched(broker, lambda: generators.ours("produce", broker.address, seconds, warmup=1, **self.options("load")))
@@ -49,6 +50,7 @@ def watched(broker, run):
 
 def warm_up(address, seconds=3):
     """The JVM compiles what it runs; both brokers get the same."""
+    create_topics(address, ["warm-up"], 4)
     generators.ours("both", address, seconds, topic="warm-up", size=1024, partitions=4, batch=SMALL, quiet=True)
 
 
@@ -70,8 +72,9 @@ class Latency:
 
     def run(self, contender, seconds):
         warm_up(contender.broker.address)
+        create_topics(contender.broker.address, ["one"], 1)
         before = contender.syncs()
-        told = watched(contender.broker, lambda: generators.ours("latency", contender.broker.address, seconds, warmup=1, size=1024, quiet=True))
+        told = watched(contender.broker, lambda: generators.ours("latency", contender.broker.address, seconds, warmup=1, topic="one", size=1024, quiet=True))
         return {**told, "syncs": {"before": before, "after": contender.syncs()}}
 
 
@@ -84,6 +87,7 @@ class LatencyAtRate:
 
     def run(self, contender, seconds):
         warm_up(contender.broker.address)
+        create_topics(contender.broker.address, ["rate"], self.partitions)
         return watched(contender.broker, lambda: generators.ours("both", contender.broker.address, seconds, warmup=2, topic="rate", size=self.size, rate=self.rate,
                                                                  partitions=self.partitions, batch=SMALL, quiet=True))
 
@@ -115,6 +119,7 @@ class StartIdle:
         broker = contender.broker
         time.sleep(3)
         told = {"ready_ms": broker.ready_seconds * 1000, "idle_rss": measure.memory(broker.pid)[0]}
+        create_topics(broker.address, ["load"], 10)
         generators.ours("both", broker.address, seconds, topic="load", size=1024, partitions=10, batch=SMALL, quiet=True)
         told["loaded_rss"] = measure.memory(broker.pid)[0]
         time.sleep(60 if seconds > 4 else 10)
@@ -136,6 +141,7 @@ class Recovery:
         told = {"create_seconds": time.time() - began}
         time.sleep(3)
         told["partitions_rss"] = measure.memory(broker.pid)[0]
+        create_topics(broker.address, ["big"], 10)
         written = 0
         while written < self.gigabytes * 1e9:
             left = (self.gigabytes * 1e9 - written) / 1024
@@ -156,6 +162,7 @@ class Sustained:
     flags = ["--kafka.log_retention_bytes=1GiB", "--storage.clean_interval=1s"]
 
     def run(self, contender, seconds):
+        create_topics(contender.broker.address, ["long"], 10)
         before = contender.syncs()
         told = watched(contender.broker, lambda: generators.ours("produce", contender.broker.address, max(seconds, 60) if seconds > 4 else 10, warmup=2, topic="long",
                                                                  size=1024, partitions=10, batch=LARGE, quiet=True))
