@@ -52,12 +52,13 @@ void session::set_software(std::string_view name, std::string_view version) {
 std::string session::describe() const { return software_; }
 
 bool session::must_stall(api_key key) const {
-  return slots_.size() >= options_.requests_in_works_max ||
-         (key == api_key::fetch && fetches_in_works_ != 0) || (key == api_key::produce && paused_);
+  if (ending_ || slots_.size() >= options_.requests_in_works_max) return true;
+  if (key == api_key::produce) return paused_ || others_in_works_ != 0;
+  return !slots_.empty();
 }
 
 bool session::wants_read() const {
-  return !stalled_ && !hang_up_ && host_.unsent() < protocol::output_high_bytes;
+  return !stalled_ && !hang_up_ && !ending_ && host_.unsent() < protocol::output_high_bytes;
 }
 
 std::size_t session::whole_frame(bytes in) {
@@ -146,7 +147,7 @@ session::slot& session::open_slot(const inbound& q) {
   s.request = q;
   s.request.client_id = {};
   s.request.body = {};
-  if (q.key == api_key::fetch) ++fetches_in_works_;
+  if (q.key != api_key::produce) ++others_in_works_;
   return s;
 }
 
@@ -194,7 +195,7 @@ protocol::output& session::target_for(const inbound& q) {
 
 void session::on_event(model::token t, model::event&& e) {
   if ((t.raw() & quiet_bit) != 0) {
-    hang_up("a produce without acknowledgement failed");
+    end_after_answers("a produce without acknowledgement failed");
   } else if ((t.raw() & part_bit) != 0) {
     take_part(t.raw(), std::move(e));
   } else {
@@ -205,7 +206,7 @@ void session::on_event(model::token t, model::event&& e) {
     s.state = slot_state::arrived;
   }
   if (in_input_) return;  // on_bytes flushes after each frame
-  if (slots_.empty() || slots_.front().state != slot_state::waiting || hang_up_) {
+  if (slots_.empty() || slots_.front().state != slot_state::waiting) {
     flush();
     host_.wake();
   }
@@ -232,11 +233,19 @@ void session::flush() {
     } else {
       out().append_all(s.early);
     }
-    if (s.request.key == api_key::fetch) --fetches_in_works_;
+    if (s.request.key != api_key::produce) --others_in_works_;
     slots_.pop_front();
     ++first_slot_;
     stalled_ = false;
   }
+  if (ending_ && slots_.empty()) hang_up(std::move(reason_));
+}
+
+// A refusal that has no answer of its own must not swallow those that came before it.
+void session::end_after_answers(std::string why) {
+  if (ending_ || hang_up_) return;
+  ending_ = true;
+  reason_ = std::move(why);
 }
 
 void session::hang_up(std::string why) {

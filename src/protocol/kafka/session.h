@@ -1,10 +1,9 @@
 // The Kafka session: frames in, commands to the core, answers out, strictly in the order of the requests.
 //
-// Requests start as they arrive (pipelined produces share a WAL write); an answer that is ready before its
-// turn is kept as the core's event and encoded when its turn comes, so that memory holds each answer once. At
-// most one fetch of a connection is in the works, as in Kafka, which bounds what a pipelining consumer can
-// pin. Owner thread: the connection's reactor. Source: Kafka protocol guide, KIP-35 (versions), KIP-227
-// (fetch sessions).
+// As in Kafka, a request sees the effects of all that came before it on its connection: it starts when those were
+// answered. Only produces run side by side, so that pipelined ones share a WAL write; the core keeps their order. An
+// answer that is ready before its turn is kept as the core's event and encoded then: memory holds each answer once.
+// Owner thread: the connection's reactor. Source: Kafka protocol guide, KIP-35 (versions), KIP-227 (fetch sessions).
 #pragma once
 
 #include <deque>
@@ -89,8 +88,7 @@ class session final : public protocol::session, private model::event_sink {
   [[nodiscard]] std::optional<R> read(const inbound& q) {
     auto m = decode_leading<R>(q.body, q.version);
     if (m) return std::move(*m);
-    hang_up(std::string(info_of(q.key).name) + " v" + std::to_string(q.version) + ": " +
-            m.error().describe());
+    hang_up(std::string(info_of(q.key).name) + " v" + std::to_string(q.version) + ": " + m.error().describe());
     return std::nullopt;
   }
 
@@ -126,6 +124,7 @@ class session final : public protocol::session, private model::event_sink {
   [[nodiscard]] protocol::output& target_for(const inbound& q);
   slot& open_slot(const inbound& q);
   void flush();
+  void end_after_answers(std::string why);
 
   void take_part(std::uint64_t part, model::event&& e);
 
@@ -147,13 +146,14 @@ class session final : public protocol::session, private model::event_sink {
   std::uint64_t next_quiet_ = 0;
   std::unordered_map<std::uint64_t, part_of> parts_;  // outstanding commands of ask_all
   std::uint64_t next_part_ = 0;
-  slot* current_ = nullptr;  // the slot whose handler or finish runs
-  std::size_t fetches_in_works_ = 0;
+  slot* current_ = nullptr;          // the slot whose handler or finish runs
+  std::size_t others_in_works_ = 0;  // slots that are no produces
   std::size_t needed_ = 0;
   bool in_input_ = false;
   bool stalled_ = false;
   bool paused_ = false;
   bool hang_up_ = false;
+  bool ending_ = false;    // hang up when what is in the works was answered
   bool did_work_ = false;  // more than asking who is there
   bool asked_metadata_ = false;
   mono_ns last_input_{};
