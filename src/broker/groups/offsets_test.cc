@@ -98,6 +98,32 @@ TEST(Offsets, AnswersWaitForTheDiskAndSoDoReaders) {
   EXPECT_TRUE(gone);
 }
 
+TEST(Offsets, WhoSeesATopicsOffsetsGoneWaitsForTheDeletion) {
+  rig r;
+  client solo{.name = "solo"};
+  r.commit(solo, {{"t", 0, 1}});
+  r.journal.auto_durable = false;
+  r.groups->on_topic_deleted(r.topics.remove("t"));
+  bool answered = false;
+  r.groups->fetch_offsets(rig::shard, r.who, {.group = "g", .items = {}}, [&](model::offsets_fetched&& e) {
+    answered = true;
+    EXPECT_TRUE(e.items.empty());
+  });
+  EXPECT_FALSE(answered);
+  r.settle();
+  EXPECT_TRUE(answered);
+}
+
+TEST(Offsets, ACommitKeepsItsMemberAlive) {
+  rig r;
+  client a = member_of(r);
+  for (int i = 0; i < 5; ++i) {
+    r.pass(9'000);
+    r.commit(a, {{"t", 0, i}});
+  }
+  EXPECT_EQ(r.beat(a), refusal::none);
+}
+
 TEST(Offsets, AssignmentIsOnDiskBeforeAnybodyHearsOfIt) {
   rig r;
   r.journal.auto_durable = false;
