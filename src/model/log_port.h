@@ -29,6 +29,10 @@ namespace weir::model {
 
 // One entry to append. Its base offset is the log's end at the append; the caller has already written it into
 // `head` if the format wants it there. head + body are copied during the call.
+struct body_place {
+  log_id log{};
+  offset at{};
+};
 struct new_entry {
   log_id log{};
   format_tag format = format_tag::none;
@@ -37,6 +41,9 @@ struct new_entry {
   epoch leader_epoch{-1};
   bytes head;
   bytes body;
+  // One body for many logs: this entry's payload is that of the entry at this place, in a log of the same shard, which
+  // the caller keeps as long as entries refer to it. head and body are empty then. Readers see the payload, not the place.
+  std::optional<body_place> body_of{};
 };
 
 enum class log_change_kind : std::uint8_t {

@@ -159,15 +159,18 @@ void engine::write_entries(const model::new_record& record, wal::place at, std::
     WEIR_ASSERT(log != nullptr && log->shard == record.shard && e.count > 0);
     std::byte* out = at.at + position;
     entry_header h;
-    h.payload_bytes = static_cast<std::uint32_t>(e.head.size() + e.body.size());
+    WEIR_ASSERT(!e.body_of || (e.head.empty() && e.body.empty()));
+    h.payload_bytes = static_cast<std::uint32_t>(e.body_of ? body_reference_bytes : e.head.size() + e.body.size());
     h.log = e.log;
     h.base = log->end;
     h.count = e.count;
     h.format = e.format;
     h.max_timestamp_ms = e.max_timestamp_ms;
     h.leader_epoch = e.leader_epoch;
+    if (e.body_of) h.kind = entry_kind::body_reference;
     put_entry_header(out, h);
     std::byte* payload = out + entry_header_bytes;
+    if (e.body_of) put_body_reference(payload, {e.body_of->log, e.body_of->at});
     if (!e.head.empty()) std::memcpy(payload, e.head.data(), e.head.size());
     if (!e.body.empty()) std::memcpy(payload + e.head.size(), e.body.data(), e.body.size());
     const std::size_t total = h.total_bytes();
@@ -314,7 +317,10 @@ void engine::tick() {
   const std::int64_t quiet = (now - last_append_ns_) / 1'000'000;
   if (!checkpointer_->running() && !wal_->fenced() && checkpointer_->needed()) {
     const bool overdue = (now - last_checkpoint_ns_) / 1'000'000 >= core_.options.checkpoint_interval_ms;
-    if (quiet >= core_.options.quiet_ms || overdue || core_.appended_bytes >= core_.options.checkpoint_bytes) {
+    const bool frees = !core_.dead_files.empty();
+    const bool worth_it = core_.appended_bytes >= core_.options.quiet_bytes || frees;
+    const bool idle = quiet >= (worth_it ? core_.options.quiet_ms : core_.options.quiet_small_ms);
+    if (idle || overdue || (frees && space_.critical()) || core_.appended_bytes >= core_.options.checkpoint_bytes) {
       start_checkpoint();
     }
   }

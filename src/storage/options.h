@@ -47,7 +47,9 @@ struct store_options {
   std::uint32_t data_writes_in_flight = 2;           // metering: writes and syncs of a checkpoint at a time
   std::uint32_t data_syncs_in_flight = 2;
   std::uint64_t manifest_rewrite_bytes = 32ULL << 20;
-  std::int64_t quiet_ms = 1000;                      // without an append for so long: checkpoint what there is
+  std::int64_t quiet_ms = 1000;                      // without an append for so long: checkpoint, if it is worth it,
+  std::uint64_t quiet_bytes = 1ULL << 20;            // that is from so much on;
+  std::int64_t quiet_small_ms = 10'000;              // less than that waits so long, for a trickle not to make many files
   std::int64_t checkpoint_interval_ms = 60'000;      // at the latest
   std::int64_t idle_release_ms = 10'000;             // without an append for so long: drop caches
   std::int64_t tick_ms = 250;                        // how often all of this is looked at

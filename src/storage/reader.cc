@@ -20,6 +20,7 @@ struct reader::disk_read {
   model::read_request request;
   model::read_done done;
   model::read_batch out;
+  references refs;
   model::offset next{};  // nothing below it is wanted any more
   bool full = false;
   int extents = 0;
@@ -46,7 +47,8 @@ void reader::read(const model::read_request& request, model::read_done done) {
                                               std::to_string(log->start.raw()) + ", " + std::to_string(log->end.raw()) + "]"));
   }
   model::read_batch out;
-  if (from_memory(*log, request, out)) return done(std::move(out));
+  references refs;
+  if (from_memory(*log, request, out, refs)) return resolve(std::move(out), std::move(refs), std::move(done));
   auto op = std::make_shared<disk_read>();
   op->request = request;
   if (core_.planted(planted_fault::read_limit_ignored)) op->request.below = log->end;
@@ -56,7 +58,8 @@ void reader::read(const model::read_request& request, model::read_done done) {
 }
 
 // Whether memory answers the rest: it holds everything from the asked offset on. Adds to `out`.
-bool reader::from_memory(const log_state& log, const model::read_request& request, model::read_batch& out) const {
+bool reader::from_memory(const log_state& log, const model::read_request& request, model::read_batch& out,
+                         references& refs) const {
   const model::offset below = core_.planted(planted_fault::read_limit_ignored) ? log.end : request.below;
   if (request.from >= log.end || request.from >= below) return true;
   if (log.tail.empty() || log.tail.front().base > request.from) return false;
@@ -69,6 +72,7 @@ bool reader::from_memory(const log_state& log, const model::read_request& reques
     if (!fits && (!out.entries.empty() || !request.at_least_one)) break;
     if (h.kind == entry_kind::hole) continue;
     const bytes payload = e.view().subspan(entry_header_bytes + h.extension_bytes());
+    if (h.kind == entry_kind::body_reference) refs.push_back(out.entries.size());
     out.entries.push_back({h.base, h.count, h.format, h.max_timestamp_ms, h.leader_epoch, payload});
     out.payload_bytes += payload.size();
     if (owner != e.where) out.owners.push_back(e.where->shared_from_this());
@@ -77,20 +81,43 @@ bool reader::from_memory(const log_state& log, const model::read_request& reques
   return true;
 }
 
+void reader::complete(const disk_read_ptr& op) { resolve(std::move(op->out), std::move(op->refs), std::move(op->done)); }
+
+// Puts the bodies in the place of references to them, the last one first.
+void reader::resolve(model::read_batch out, references refs, model::read_done done) {
+  if (refs.empty()) return done(std::move(out));
+  const std::size_t at = refs.back();
+  refs.pop_back();
+  const auto place_of = parse_body_reference(out.entries[at].payload);
+  if (!place_of) return done(place_of.error());
+  const model::read_request request{place_of->log, place_of->at, place_of->at + 1, 0, true};
+  auto rest = std::make_shared<model::read_batch>(std::move(out));
+  read(request, [this, rest, refs = std::move(refs), done = std::move(done), at](result<model::read_batch> got) mutable {
+    if (!got || got->entries.size() != 1) {
+      return done(fault(errc::corrupt, "the body that an entry refers to is gone" + (got ? "" : ": " + got.error().describe())));
+    }
+    const bytes body = got->entries.front().payload;
+    rest->payload_bytes += body.size() - rest->entries[at].payload.size();
+    rest->entries[at].payload = body;
+    rest->owners.insert(rest->owners.end(), got->owners.begin(), got->owners.end());
+    resolve(std::move(*rest), std::move(refs), std::move(done));
+  });
+}
+
 // Goes on until the answer is complete or the disk is asked.
 void reader::step(const disk_read_ptr& op) {
   for (;;) {
     log_state* log = core_.logs.find(op->request.log);
     if (log == nullptr) return op->done(fault(errc::not_found, "the log was removed"));
     if (op->next < log->start) {
-      if (!op->out.entries.empty()) return op->done(std::move(op->out));
+      if (!op->out.entries.empty()) return complete(op);
       return op->done(fault(errc::out_of_range, "the log was trimmed past this offset"));
     }
     const bool limited = op->extents >= extents_per_read && !op->out.entries.empty();
-    if (op->full || limited || op->next >= op->request.below || op->next >= log->end) return op->done(std::move(op->out));
+    if (op->full || limited || op->next >= op->request.below || op->next >= log->end) return complete(op);
     model::read_request rest = op->request;
     rest.from = op->next;
-    if (from_memory(*log, rest, op->out)) return op->done(std::move(op->out));
+    if (from_memory(*log, rest, op->out, op->refs)) return complete(op);
     const std::size_t i = log->extent_at(op->next);
     const bool memory_is_next = !log->tail.empty() && (i == log->extents.size() || log->tail.front().base <= log->extents[i].base);
     if (i == log->extents.size() || (memory_is_next && op->next < log->extents[i].base)) {
@@ -146,7 +173,7 @@ void reader::fetch(const disk_read_ptr& op) {
   want = static_cast<std::size_t>(std::min<std::uint64_t>(want, op->end_position - op->position));
   auto buffer = read_buffer::make(budget_, want);
   if (buffer == nullptr) {
-    if (!op->out.entries.empty()) return op->done(std::move(op->out));
+    if (!op->out.entries.empty()) return complete(op);
     return op->done(fault(errc::busy, "too many reads from disk are under way or still held"));
   }
   const auto handle = op->handle;
@@ -221,6 +248,7 @@ result<bool> reader::take_entry(disk_read& op, bytes rest, const std::shared_ptr
   }
   op.next = h.end();
   if (h.kind == entry_kind::hole) return true;
+  if (h.kind == entry_kind::body_reference) op.refs.push_back(op.out.entries.size());
   op.out.entries.push_back({h.base, h.count, h.format, h.max_timestamp_ms, h.leader_epoch, e->payload});
   op.out.payload_bytes += h.payload_bytes;
   if (op.out.owners.empty() || op.out.owners.back() != buffer) op.out.owners.push_back(buffer);

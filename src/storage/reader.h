@@ -33,7 +33,11 @@ class reader {
   using scan_ptr = std::shared_ptr<index_scan>;
   using step_done = std::function<void(result<void>)>;
 
-  [[nodiscard]] bool from_memory(const log_state& log, const model::read_request& request, model::read_batch& out) const;
+  using references = std::vector<std::size_t>;  // indexes of entries whose payload is still a body reference
+  [[nodiscard]] bool from_memory(const log_state& log, const model::read_request& request, model::read_batch& out,
+                                 references& refs) const;
+  void complete(const disk_read_ptr& op);
+  void resolve(model::read_batch out, references refs, model::read_done done);
   void step(const disk_read_ptr& op);
   void read_extent(const disk_read_ptr& op, log_state& log, const extent& e);
   void fetch(const disk_read_ptr& op);

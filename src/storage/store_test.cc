@@ -440,6 +440,30 @@ TEST_F(store_test, a_hundred_thousand_logs_make_no_file) {
   EXPECT_LE(s->stats().files, before + options.wal_files_max);
 }
 
+TEST_F(store_test, one_body_for_many_logs) {
+  const model::log_id bodies(200);
+  create(bodies);
+  create(log_one);
+  put(bodies, "before");
+  put(bodies, "the body" + std::string(3000, '.'));
+  model::new_record r;
+  r.shard = shard_one;
+  model::new_entry e;
+  e.log = log_one;
+  e.count = 1;
+  e.body_of = model::body_place{bodies, offset(1)};
+  r.entries = {e, e};
+  (void)s->append(r);
+  put(log_one, "its own");
+  const std::string body = ("the body" + std::string(20, '.')).substr(0, 20);
+  for (const char* where : {"memory", "files"}) {
+    EXPECT_EQ(get(log_one, 0), "0:" + body + " 1:" + body + " 2:its own ") << where;
+    EXPECT_LT(s->info(log_one).size_bytes, 400U);
+    close();
+    open();
+  }
+}
+
 TEST_F(store_test, a_failed_wal_write_fences_for_good) {
   create(log_one);
   settle();

@@ -76,8 +76,12 @@ bool reader::search_memory(const search_ptr& op, log_state& log) {
     const entry_header h = load_entry_header(e.view().data());
     if (h.max_timestamp_ms < op->from_ms || h.kind == entry_kind::hole) continue;
     model::read_batch found;
-    (void)from_memory(log, {op->log, e.base, e.base + 1, h.payload_bytes, true}, found);
-    op->done(std::optional(std::move(found)));
+    references refs;
+    (void)from_memory(log, {op->log, e.base, e.base + 1, h.payload_bytes, true}, found, refs);
+    resolve(std::move(found), std::move(refs), [op](result<model::read_batch> got) {
+      if (!got) return op->done(got.error());
+      op->done(std::optional(std::move(*got)));
+    });
     return true;
   }
   op->next = log.end;

@@ -51,7 +51,9 @@ struct record_header {
 // How many bytes the record will take.
 [[nodiscard]] inline std::size_t record_size(const model::new_record& r) {
   std::size_t n = record_header_bytes + r.changes.size() * record_change_bytes + r.state.size();
-  for (const auto& e : r.entries) n += entry_header_bytes + e.head.size() + e.body.size();
+  for (const auto& e : r.entries) {
+    n += entry_header_bytes + (e.body_of ? body_reference_bytes : e.head.size() + e.body.size());
+  }
   return n;
 }
 
