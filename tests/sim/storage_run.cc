@@ -96,7 +96,7 @@ class storage_run {
     std::string path;
     std::uint64_t bit = 0;
     std::uint64_t file = 0;  // the inode
-    std::byte damaged{};
+    byte_vector around;      // as the flip left it
   };
   [[nodiscard]] bool over() const { return !outcome_.failure.empty() || volume_.dead(); }
 
@@ -177,12 +177,18 @@ class storage_run {
     return true;
   }
 
+  [[nodiscard]] static byte_vector around(const platform::sim::sim_inode& node, std::uint64_t bit) {
+    const std::uint64_t from = std::min<std::uint64_t>(bit / 8 < 16 ? 0 : bit / 8 - 16, node.cache.size());
+    const std::uint64_t to = std::min<std::uint64_t>(bit / 8 + 16, node.cache.size());
+    return {node.cache.begin() + static_cast<std::ptrdiff_t>(from),
+            node.cache.begin() + static_cast<std::ptrdiff_t>(to)};
+  }
+
   // Flips the same bits back, where nobody wrote since: a store that refused must have left everything as it was.
   void repair() {
     for (const flip& f : flipped_) {
       const auto* node = volume_.find(f.path);
-      const bool same = node != nullptr && node->id == f.file && f.bit / 8 < node->cache.size() &&
-                        node->cache[f.bit / 8] == f.damaged;
+      const bool same = node != nullptr && node->id == f.file && around(*node, f.bit) == f.around;
       if (same) (void)volume_.flip_bit(f.path, f.bit);
     }
     flipped_.clear();
@@ -292,7 +298,7 @@ class storage_run {
       const auto where = choose_damage(volume_, "s" + std::to_string(dice_.below(nodes_.size())), dice_);
       if (!where || !volume_.flip_bit(where->path, where->bit)) continue;
       const auto* node = volume_.find(where->path);
-      flipped_.push_back({where->path, where->bit, node->id, node->cache[where->bit / 8]});
+      flipped_.push_back({where->path, where->bit, node->id, around(*node, where->bit)});
       ++outcome_.counts["flips"];
       if (is_wal(op_kind::read, where->path)) ++outcome_.counts["flips_in_wal"];
     }
