@@ -127,14 +127,14 @@ void engine::compact(log_state& log, std::function<void(result<void>)> done) {
 // Logs with many pieces in shared files get one piece; nearly dead shared files lose their last ones.
 void engine::merge_small() {
   if (!may_rewrite()) return;
-  std::unordered_map<const data_file*, std::uint64_t> live;
+  std::unordered_map<std::uint64_t, std::uint64_t> live;  // bytes by file id
   core_.logs.each([&](const log_state& log) {
     for (const extent& e : log.extents) {
-      if (e.file->kind == data_file_kind::shared) live[e.file] += e.length;
+      if (e.file->kind == data_file_kind::shared) live[e.file->id] += e.length;
     }
   });
   const auto dying = [&](const extent& e) {
-    return e.file->kind == data_file_kind::shared && live[e.file] * 4 < e.file->length - data_header_bytes;
+    return e.file->kind == data_file_kind::shared && live[e.file->id] * 4 < e.file->length - data_header_bytes;
   };
   std::vector<rewriter::piece> pieces;
   std::uint64_t total = 0;

@@ -58,6 +58,10 @@ result<void> engine::open() {
   core_.exec.defer([this, alive = std::weak_ptr(alive_)] {
     if (alive.expired()) return;
     wal_files_->provision(false);
+    // What was replayed once shall not be replayed again: a process that dies young and often would pile up WAL and take
+    // longer to start each time.
+    const bool replayed = report_.replayed_records > 0 && checkpointer_->needed();
+    if (replayed && !checkpointer_->running() && !wal_->fenced()) return start_checkpoint();
     maybe_checkpoint();
   });
   return {};

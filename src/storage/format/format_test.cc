@@ -2,7 +2,6 @@
 // past its end (the sanitizers watch).
 #include <gtest/gtest.h>
 
-#include <random>
 
 #include "storage/format/data_file.h"
 #include "storage/format/entry.h"
