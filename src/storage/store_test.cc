@@ -119,6 +119,11 @@ class store_test : public ::testing::Test {
     formats.add(text_tag, text_entries);
     open();
   }
+  // Operations under way hold files: they must go before the volume does.
+  void TearDown() override {
+    if (s != nullptr) crash();
+    reactor.drop_all();
+  }
   void put_text(model::log_id id, const std::string& what) {
     put(id, std::to_string(s->info(id).end.raw()) + ":" + what, 1, 5, text_tag);
   }
