@@ -34,7 +34,9 @@ class Load:
             filled = generators.ours("produce", broker.address, seconds, **{**self.options("load"), "batch": max(self.batch, SMALL)})
             if self.kind == "catchup":
                 drop_page_cache()
-            wanted = {k: v for k, v in self.options("load").items() if k not in ("batch",)}
+            # one fetch at a time on each of two connections: a fetch that waits at the end of its partitions would hold up those behind it
+            wanted = {**self.options("load"), "connections": min(2, self.partitions), "in_flight": 1}
+            del wanted["batch"]
             told = watched(broker, lambda: generators.ours("consume", broker.address, seconds * 4, **wanted, to_end=True))
             told["filled_records"] = filled["records"]
         told["syncs"] = {"before": before, "after": contender.syncs()}
