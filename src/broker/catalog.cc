@@ -30,13 +30,14 @@ const topic_ptr* catalog::find(const model::uuid& id) const {
 }
 
 void catalog::for_each(const std::function<void(const topic_ptr&)>& visit) const {
-  std::vector<const topic_ptr*> sorted;
-  sorted.reserve(by_id_.size());
-  for (const auto& [id, t] : by_id_) sorted.push_back(&t);
-  std::sort(sorted.begin(), sorted.end(), [](const topic_ptr* a, const topic_ptr* b) {
-    return std::tie((*a)->vhost, (*a)->name) < std::tie((*b)->vhost, (*b)->name);
-  });
-  for (const topic_ptr* t : sorted) visit(*t);
+  if (sorted_.empty()) {
+    sorted_.reserve(by_id_.size());
+    for (const auto& [id, t] : by_id_) sorted_.push_back(&t);
+    std::sort(sorted_.begin(), sorted_.end(), [](const topic_ptr* a, const topic_ptr* b) {
+      return std::tie((*a)->vhost, (*a)->name) < std::tie((*b)->vhost, (*b)->name);
+    });
+  }
+  for (const topic_ptr* t : sorted_) visit(*t);
 }
 
 std::string catalog::collision_key(std::string_view vhost, std::string_view name) const {
@@ -63,6 +64,7 @@ std::shared_ptr<const topic_settings> catalog::resolve(const model::config_map& 
 }
 
 void catalog::put(const topic_ptr& t) {
+  sorted_.clear();
   remove(t->id);
   by_id_.emplace(t->id, t);
   by_name_.insert_or_assign(key{t->vhost, t->name}, t);
@@ -76,6 +78,7 @@ void catalog::put(const topic_ptr& t) {
 void catalog::remove(const model::uuid& id) {
   const auto at = by_id_.find(id);
   if (at == by_id_.end()) return;
+  sorted_.clear();
   const topic_ptr old = at->second;
   partitions_ -= old->partitions.size();
   by_id_.erase(at);

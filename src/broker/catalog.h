@@ -69,7 +69,7 @@ class catalog {
 
   [[nodiscard]] const topic_ptr* find(std::string_view vhost, std::string_view name) const;  // null: no such topic
   [[nodiscard]] const topic_ptr* find(const model::uuid& id) const;
-  // In order of (vhost, name).
+  // In order of (vhost, name). `visit` must not change the catalog.
   void for_each(const std::function<void(const topic_ptr&)>& visit) const;
   [[nodiscard]] std::size_t size() const { return by_id_.size(); }
   [[nodiscard]] std::size_t partitions() const { return partitions_; }
@@ -111,6 +111,8 @@ class catalog {
   std::unordered_map<key, topic_ptr, key_hash> by_name_;
   std::unordered_map<model::uuid, topic_ptr> by_id_;
   std::unordered_multimap<std::string, model::uuid> with_dot_or_underscore_;
+  // In order of (vhost, name), made when it is asked for; empty after a change.
+  mutable std::vector<const topic_ptr*> sorted_;
   std::size_t partitions_ = 0;
   std::int32_t node_epoch_ = 0;
   std::uint64_t next_log_ = 1;

@@ -200,6 +200,7 @@ result<void> catalog::restore(byte_reader& in) {
   c.next_log = in.le<std::uint64_t>();
   read_topics(in, *this, c.put);
   if (!in.ok()) return damaged();
+  sorted_.clear();
   by_name_.clear();
   by_id_.clear();
   with_dot_or_underscore_.clear();

@@ -12,6 +12,8 @@ namespace {
 using model::refusal;
 using configs = std::vector<std::pair<std::string_view, std::optional<std::string_view>>>;
 
+constexpr auto op_set = model::alter_configs::op::set;
+
 model::topics_described describe(rig& r, std::vector<std::string_view> names, bool auto_create = false) {
   model::describe_topics c;
   c.topics.emplace();
@@ -186,6 +188,49 @@ TEST(topics, ten_thousand_partitions_take_few_records) {
   EXPECT_LE(r.store().appends - before, 4U);
   EXPECT_EQ(r.at().stats().partitions, 10'000U);
   EXPECT_EQ(r.put("t", 9'999, {}).error, refusal::none);
+}
+
+TEST(topics, no_request_makes_a_record_larger_than_the_store_takes) {
+  settings s;
+  s.limits.record_bytes = 4096;
+  rig r(1, s);
+  r.store().record_bytes_max = 5000;
+  EXPECT_EQ(r.create("t", 1000).error, refusal::invalid_partitions);
+  EXPECT_EQ(r.create("t", 100).error, refusal::none);
+  model::grow_topics g;
+  g.topics.push_back({"t", 1000, {}});
+  EXPECT_EQ(r.ask<model::topics_grown>(g).topics[0].error, refusal::invalid_partitions);
+  g.topics[0].partitions = 200;
+  EXPECT_EQ(r.ask<model::topics_grown>(g).topics[0].error, refusal::none);
+
+  model::create_topics many;
+  model::alter_configs alter;
+  std::vector<std::string> names;
+  for (int i = 0; i < 200; ++i) names.push_back("topic-with-a-long-name-" + std::to_string(i));
+  for (const auto& n : names) {
+    many.topics.emplace_back().name = n;
+    alter.items.push_back({model::config_resource::topic, n, {{"retention.ms", op_set, "1"}}, false});
+  }
+  for (const auto& t : r.ask<model::topics_created>(many).topics) EXPECT_EQ(t.error, refusal::none) << t.detail;
+  for (const auto& i : r.ask<model::configs_altered>(alter).items) EXPECT_EQ(i.error, refusal::none) << i.detail;
+
+  const byte_vector e = fake_format::make({});
+  model::produce put;
+  model::delete_records trim;
+  for (std::int32_t p = 0; p < 200; ++p) {
+    put.items.push_back({{"t", {}}, p, model::format_tag::kafka_batch_v2, e});
+    trim.items.push_back({{"t", {}}, p, model::offset(-1)});
+  }
+  for (const auto& i : r.ask<model::produced>(put).items) EXPECT_EQ(i.error, refusal::none) << i.detail;
+  for (const auto& i : r.ask<model::records_deleted>(trim).items) EXPECT_EQ(i.low_watermark.raw(), 1);
+  fake_format::spec big;
+  big.padding = 4096;
+  EXPECT_EQ(r.put("t", 0, big).error, refusal::message_too_large);
+  model::delete_topics d;
+  for (const auto& n : names) d.topics.push_back({n, {}});
+  for (const auto& t : r.ask<model::topics_deleted>(d).topics) EXPECT_EQ(t.error, refusal::none) << t.detail;
+  r.restart();
+  EXPECT_EQ(r.at().stats().partitions, 200U);
 }
 
 TEST(topics, vhosts_do_not_see_each_other) {

@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/assert.h"
 #include "broker/core_parts.h"
 
 namespace weir::broker {
 namespace {
 
-// Log changes of one record: some hundred kilobytes of it.
-constexpr std::size_t changes_per_record = 20'000;
+// Log changes of one record at most: some hundred kilobytes of it.
+constexpr std::size_t changes_most = 20'000;
 
 }  // namespace
 
@@ -61,6 +62,7 @@ void keeper::acknowledged(std::uint64_t number) {
 }
 
 void keeper::adopt(const catalog_change& change, std::uint64_t number) {
+  WEIR_ASSERT(k_.store != nullptr);  // no changes before every core has said that it is ready
   k_.topics.adopt(change);
   settle(change);
   owed_.insert(number);
@@ -114,6 +116,8 @@ void keeper::plan_removal(const topic& t, by_shard& changes, std::vector<std::ui
 
 void keeper::write(by_shard&& changes) {
   const auto shards = shards_of(k_.where);
+  const std::size_t changes_per_record =
+      std::clamp<std::size_t>(k_.config.limits.record_bytes / change_overhead_bytes, 1, changes_most);
   for (std::size_t s = 0; s < changes.size(); ++s) {
     for (std::size_t done = 0; done < changes[s].size(); done += changes_per_record) {
       const auto first = changes[s].begin() + static_cast<std::ptrdiff_t>(done);

@@ -40,6 +40,7 @@ result<model::ticket> kernel::append(const model::new_record& record, model::log
   if (fenced || store == nullptr) return fault(errc::fenced);
   auto may = store->writable(c);
   if (!may) return may.error();
+  WEIR_ASSERT(record.state.size() <= config.limits.record_bytes);
   const model::ticket t = store->append(record);
   for (const model::new_entry& e : record.entries) pending_.push_back({t, e.log, e.head.size() + e.body.size()});
   if (!record.changes.empty() || (record.entries.empty() && record.state_kind != 0)) control_ticket = t;

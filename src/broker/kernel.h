@@ -20,6 +20,10 @@
 
 namespace weir::broker {
 
+// What an entry and a log change take in a record beside their payload, rounded up: sizes of records are reckoned with it.
+inline constexpr std::size_t entry_overhead_bytes = 64;
+inline constexpr std::size_t change_overhead_bytes = 32;
+
 // State kinds 20-39, version 1.
 enum class producer_kind : std::uint16_t {
   id_block = 20,  // shard 0: i64, the lowest producer id that is not handed out yet

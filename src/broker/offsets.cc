@@ -1,6 +1,7 @@
 #include "broker/offsets.h"
 
 #include <algorithm>
+#include <span>
 
 namespace weir::broker {
 
@@ -133,22 +134,23 @@ void offsets_part::read_on(const listing_ptr& l, std::size_t index, model::log_i
   from = std::max(from, k_.store->info(log).start);
   if (from >= below) return;
   ++l->open;
-  k_.store->read({log, from, below, search_step_bytes, true},
-                 [this, l, index, log, from_ms, below](result<model::read_batch> r) {
-                   if (k_.stopped) return;
-                   if (!r) {
-                     l->out.items[index].error = refusal_of(r.error());
-                   } else if (!r->entries.empty() && !pick(*r, log, from_ms, l->out.items[index])) {
-                     // One turn per step, so that a long search neither recurses nor holds the reactor.
-                     ++l->open;
-                     k_.exec.defer([this, l, index, log, from_ms, next = end_of(r->entries.back()), below] {
-                       if (k_.stopped) return;
-                       read_on(l, index, log, from_ms, next, below);
-                       done(l);
-                     });
-                   }
-                   done(l);
-                 });
+  k_.store->read(
+      {log, from, below, search_step_bytes, true}, [this, l, index, log, from_ms, below](result<model::read_batch> r) {
+        if (k_.stopped) return;
+        if (!r) {
+          l->out.items[index].error = refusal_of(r.error());
+        } else if (!r->entries.empty() && !pick(*r, log, from_ms, l->out.items[index])) {
+          // One turn per step, so that a long search neither recurses nor holds the reactor.
+          ++l->open;
+          k_.exec.defer(
+              [this, alive = std::weak_ptr(k_.alive), l, index, log, from_ms, next = end_of(r->entries.back()), below] {
+                if (alive.expired() || k_.stopped) return;
+                read_on(l, index, log, from_ms, next, below);
+                done(l);
+              });
+        }
+        done(l);
+      });
 }
 
 // ---- leader epochs ----------------------------------------------------------------------------------------------------
@@ -173,10 +175,25 @@ void offsets_part::epochs(const reply_to& to, const model::caller& who, const mo
 
 // ---- delete_records ---------------------------------------------------------------------------------------------------
 
+// In as many records as their size needs.
+void offsets_part::trim_shard(model::shard_id shard, const std::vector<planned_trim>& trims,
+                              model::records_deleted& out) {
+  const std::size_t per_record = std::max<std::size_t>(k_.config.limits.record_bytes / change_overhead_bytes, 1);
+  for (std::size_t done = 0; done < trims.size(); done += per_record) {
+    const auto part = std::span(trims).subspan(done, std::min(per_record, trims.size() - done));
+    model::new_record record;
+    record.shard = shard;
+    for (const auto& [index, change] : part) record.changes.push_back(change);
+    const auto appended = k_.append(record, model::log_store::write_class::essential);
+    if (appended) continue;
+    for (const auto& [index, change] : part) out.items[index] = {refusal_of(appended.error()), model::offset(-1)};
+  }
+}
+
 void offsets_part::trim(const reply_to& to, const model::caller& who, const model::delete_records& c) {
   model::records_deleted out;
   out.items.resize(c.items.size());
-  std::vector<std::vector<std::pair<std::size_t, model::log_change>>> by_shard(k_.where.shards_per_reactor);
+  std::vector<std::vector<planned_trim>> by_shard(k_.where.shards_per_reactor);
   for (std::size_t i = 0; i < c.items.size(); ++i) {
     const auto& in = c.items[i];
     auto& o = out.items[i];
@@ -203,13 +220,7 @@ void offsets_part::trim(const reply_to& to, const model::caller& who, const mode
   const auto shards = shards_of(k_.where);
   for (std::size_t s = 0; s < by_shard.size(); ++s) {
     if (by_shard[s].empty()) continue;
-    model::new_record record;
-    record.shard = shards[s];
-    for (const auto& [index, change] : by_shard[s]) record.changes.push_back(change);
-    const auto appended = k_.append(record, model::log_store::write_class::essential);
-    if (appended) continue;
-    for (const auto& [index, change] : by_shard[s])
-      out.items[index] = {refusal_of(appended.error()), model::offset(-1)};
+    trim_shard(shards[s], by_shard[s], out);
   }
   k_.answer(k_.control_ticket, to, std::move(out));
 }

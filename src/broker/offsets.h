@@ -4,6 +4,8 @@
 
 #include <functional>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "broker/kernel.h"
 
@@ -26,6 +28,7 @@ class offsets_part {
     std::size_t open = 1;  // searches under way, and the submit itself
   };
   using listing_ptr = std::shared_ptr<listing>;
+  using planned_trim = std::pair<std::size_t, model::log_change>;  // index of the item
 
   void list_one(const listing_ptr& l, std::size_t index, const model::caller& who, const model::list_offsets::item& in);
   void find_latest_time(const listing_ptr& l, std::size_t index, model::log_id log);
@@ -36,6 +39,7 @@ class offsets_part {
   void read_on(const listing_ptr& l, std::size_t index, model::log_id log, std::int64_t from_ms, model::offset from,
                model::offset below);
   void done(const listing_ptr& l);
+  void trim_shard(model::shard_id shard, const std::vector<planned_trim>& trims, model::records_deleted& out);
 
   kernel& k_;
 };

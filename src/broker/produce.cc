@@ -85,7 +85,8 @@ void producer_part::plan(const model::caller& who, const model::produce& c, std:
   batch& b = batches_[static_cast<std::size_t>(p.shard.raw()) % k_.where.shards_per_reactor];
   // What follows looks at the log as it is after everything before: a second entry for one log needs the first applied.
   const auto same_log = [&](const model::new_entry& e) { return e.log == p.log; };
-  if (b.bytes + in.entry.size() > k_.config.limits.record_bytes ||
+  const std::size_t size = in.entry.size() + entry_overhead_bytes;
+  if (b.bytes + size > k_.config.limits.record_bytes ||
       std::any_of(b.record.entries.begin(), b.record.entries.end(), same_log)) {
     flush(b, out);
   }
@@ -102,7 +103,7 @@ void producer_part::plan(const model::caller& who, const model::produce& c, std:
                               bytes(heads_[index]).first(n), in.entry.subspan(n)});
   b.record.shard = p.shard;
   b.items.push_back({index, base});
-  b.bytes += in.entry.size();
+  b.bytes += size;
   b.idempotent |= producer->producer_id >= 0;
   k_.stats.records_in += facts.count;
 }
@@ -114,7 +115,8 @@ bool producer_part::acceptable(const model::produce& c, const model::produce::it
   model::entry_rules want;
   want.keys_required = rules.policy.compact;
   want.open_records = !rules.append_time && rules.timestamp_before_max_ms != INT64_MAX;
-  want.bytes_max = std::min(static_cast<std::size_t>(rules.max_message_bytes), k_.config.limits.record_bytes);
+  want.bytes_max =
+      std::min(static_cast<std::size_t>(rules.max_message_bytes), k_.config.limits.record_bytes - entry_overhead_bytes);
   if (in.entry.size() > want.bytes_max) {
     return fail(out, refusal::message_too_large,
                 "the batch of " + std::to_string(in.entry.size()) + " bytes is larger than the topic takes (" +
@@ -211,7 +213,12 @@ void producer_part::flush(batch& b, model::produced& out) {
   if (done) {
     observed_ = std::max(observed_, *done);
     k_.stats.entries_in += b.items.size();
-    k_.stats.bytes_in += b.bytes;
+    k_.stats.bytes_in += b.bytes - b.items.size() * entry_overhead_bytes;
+  }
+  constexpr std::size_t keep = 4096;  // of memory for the next command
+  if (b.record.entries.size() > keep) {
+    b.record.entries = {};
+    b.items.shrink_to_fit();
   }
   b.record.entries.clear();
   b.record.state_kind = 0;

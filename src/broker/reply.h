@@ -38,7 +38,8 @@ struct reply_to {
 // Puts `why` in place of every success in `e`, and takes out what must not be told then.
 void set_refusal(model::event& e, model::refusal why);
 
-// Answers in the order of their tickets; a ticket never falls below the one before it.
+// Answers in the order in which they were added. One whose ticket is lower than that of one before it waits for that too:
+// both are on their way to the disk, and order costs nothing more than that.
 class answer_queue {
  public:
   void add(model::ticket when, const reply_to& to, model::event&& e) { items_.push_back({when, to, std::move(e)}); }

@@ -10,8 +10,6 @@ using model::refusal;
 using security::operation;
 using security::resource;
 
-// A state of one record holds at most about this much; larger requests become several records.
-constexpr std::size_t state_bytes = 1U << 20;
 constexpr std::size_t name_bytes_max = 249;
 
 bool legal_name(std::string_view name) {
@@ -32,27 +30,6 @@ std::size_t bytes_of_topic(const topic& t) {
   std::size_t n = 64 + t.vhost.size() + t.name.size() + t.partitions.size() * 16;
   for (const auto& [name, value] : t.overrides) n += 8 + name.size() + value.size();
   return n;
-}
-
-// Fills states with as many items as fit each.
-template<class Item, class Size, class Write>
-std::vector<byte_vector> split(const std::vector<Item>& items, Size size, Write write) {
-  std::vector<byte_vector> out;
-  std::vector<Item> part;
-  std::size_t bytes = 0;
-  const auto close = [&] {
-    if (part.empty()) return;
-    write(part, out.emplace_back());
-    part.clear();
-    bytes = 0;
-  };
-  for (const Item& i : items) {
-    if (bytes + size(i) > state_bytes) close();
-    part.push_back(i);
-    bytes += size(i);
-  }
-  close();
-  return out;
 }
 
 template<class Results>
@@ -129,8 +106,8 @@ void topic_admin::auto_create(const reply_to& to, const model::caller& who, cons
     const auto answer = std::make_shared<late_reply>(k_, to, std::move(shell));
     std::vector<std::pair<std::string, model::uuid>> asked;
     for (const auto& ref : *c.topics) asked.emplace_back(ref.name, ref.id);
-    const auto states = split(
-        fresh, [](const topic_ptr& t) { return bytes_of_topic(*t); }, write_topics_created);
+    const auto states = split_states(
+        k_.config, fresh, [](const topic_ptr& t) { return bytes_of_topic(*t); }, write_topics_created);
     auto done = [this, answer, asked = std::move(asked), who] {
       model::topics_described out;
       out.topics.resize(asked.size());
@@ -237,6 +214,12 @@ topic_admin::refused topic_admin::check_configs(const model::create_topic_item& 
   return {};
 }
 
+// What one record can name beside a topic's name and overrides.
+std::int32_t topic_admin::most_partitions() const {
+  const std::size_t places = k_.config.limits.record_bytes / 2 / sizeof(partition_place);
+  return static_cast<std::int32_t>(std::min<std::size_t>(places, INT32_MAX));
+}
+
 partition_place topic_admin::place(std::uint64_t& next_log) const {
   const std::uint64_t log = next_log++;
   return {model::log_id(log), model::shard_id(log % k_.shards())};
@@ -267,6 +250,9 @@ std::shared_ptr<topic> topic_admin::plan_topic(const model::caller& who, const m
       (k_.topics.size() >= k_.config.limits.topics ||
        k_.topics.partitions() + static_cast<std::size_t>(partitions) > k_.config.limits.partitions)) {
     r = {refusal::policy_violation, "the node has as many topics or partitions as it may"};
+  }
+  if (r.error == refusal::none && most_partitions() < partitions) {
+    r = {refusal::invalid_partitions, "at most " + std::to_string(most_partitions()) + " partitions at a time"};
   }
   if (r.error != refusal::none) {
     out.error = r.error;
@@ -316,8 +302,8 @@ void topic_admin::create(const reply_to& to, const model::caller& who, const mod
     }
   }
   if (fresh.empty()) return k_.answer(k_.control_ticket, to, std::move(out));
-  const auto states = split(
-      fresh, [](const topic_ptr& t) { return bytes_of_topic(*t); }, write_topics_created);
+  const auto states = split_states(
+      k_.config, fresh, [](const topic_ptr& t) { return bytes_of_topic(*t); }, write_topics_created);
   const auto answer = std::make_shared<late_reply>(k_, to, model::topics_created(out));
   const auto committed = keeper_.commit({catalog_kind::topics_created, states, model::log_store::write_class::bulk},
                                         [answer] { answer->ready(); });
@@ -352,8 +338,8 @@ void topic_admin::remove(const reply_to& to, const model::caller& who, const mod
     }
   }
   if (gone.empty()) return k_.answer(k_.control_ticket, to, std::move(out));
-  const auto states = split(
-      gone, [](const topic_ptr&) { return std::size_t{16}; }, write_topics_deleted);
+  const auto states = split_states(
+      k_.config, gone, [](const topic_ptr&) { return std::size_t{16}; }, write_topics_deleted);
   const auto answer = std::make_shared<late_reply>(k_, to, model::topics_deleted(out));
   const auto committed = keeper_.commit(
       {catalog_kind::topics_deleted, states, model::log_store::write_class::essential}, [answer] { answer->ready(); });
@@ -375,6 +361,9 @@ topic_admin::refused topic_admin::check_growth(const model::grow_topic_item& in,
   const auto more = static_cast<std::size_t>(in.partitions - now);
   if (k_.topics.partitions() + more > k_.config.limits.partitions) {
     return {refusal::policy_violation, "the node has as many partitions as it may"};
+  }
+  if (in.partitions - now > most_partitions()) {
+    return {refusal::invalid_partitions, "at most " + std::to_string(most_partitions()) + " partitions at a time"};
   }
   if (!in.assignments) return {};
   if (in.assignments->size() != more) {
@@ -418,8 +407,8 @@ void topic_admin::grow(const reply_to& to, const model::caller& who, const model
     }
   }
   if (grown.empty()) return k_.answer(k_.control_ticket, to, std::move(out));
-  const auto states = split(
-      grown, [](const growth& g) { return 32 + g.added.size() * 16; }, write_topics_grown);
+  const auto states = split_states(
+      k_.config, grown, [](const growth& g) { return 32 + g.added.size() * 16; }, write_topics_grown);
   const auto answer = std::make_shared<late_reply>(k_, to, model::topics_grown(out));
   const auto committed = keeper_.commit({catalog_kind::topics_grown, states, model::log_store::write_class::bulk},
                                         [answer] { answer->ready(); });

@@ -3,6 +3,7 @@
 // Deciding a change needs reactor 0 (it owns the catalog); describing works on any. Owner thread: the core's reactor.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,28 @@
 #include "broker/kernel.h"
 
 namespace weir::broker {
+
+// Fills states of records with as many items as fit each.
+template<class Item, class Size, class Write>
+std::vector<byte_vector> split_states(const settings& config, const std::vector<Item>& items, Size size, Write write) {
+  const std::size_t most = std::min<std::size_t>(config.limits.record_bytes / 2, 1U << 20);
+  std::vector<byte_vector> out;
+  std::vector<Item> part;
+  std::size_t bytes = 0;
+  const auto close = [&] {
+    if (part.empty()) return;
+    write(part, out.emplace_back());
+    part.clear();
+    bytes = 0;
+  };
+  for (const Item& i : items) {
+    if (bytes + size(i) > most) close();
+    part.push_back(i);
+    bytes += size(i);
+  }
+  close();
+  return out;
+}
 
 class topic_admin {
  public:
@@ -45,6 +68,7 @@ class topic_admin {
   // Null when it was refused.
   [[nodiscard]] std::shared_ptr<topic> plan_topic(const model::caller& who, const model::create_topic_item& in,
                                                   std::uint64_t& next_log, model::topic_result& out) const;
+  [[nodiscard]] std::int32_t most_partitions() const;
   [[nodiscard]] partition_place place(std::uint64_t& next_log) const;
   [[nodiscard]] model::uuid new_id() const;
   [[nodiscard]] refused check_growth(const model::grow_topic_item& in, const topic& t) const;

@@ -126,7 +126,9 @@ void topic_admin::alter_configs(const reply_to& to, const model::caller& who, co
     if (in.kind == model::config_resource::broker) {
       if (!k_.door.allow(who, resource::cluster, {}, operation::alter_config)) {
         fail(refusal::denied_cluster, {});
-      } else if (in.replace_all || !std::ranges::all_of(in.changes, [](const auto& x) { return x.how == model::alter_configs::op::remove; })) {
+      } else if (in.replace_all || !std::ranges::all_of(in.changes, [](const auto& x) {
+                   return x.how == model::alter_configs::op::remove;
+                 })) {
         // To remove is allowed: nothing was set, and kafka-reassign-partitions removes throttles that it never set.
         fail(refusal::invalid_request,
              "the broker's keys cannot be changed while it runs: set them in its configuration file");
@@ -147,11 +149,15 @@ void topic_admin::alter_configs(const reply_to& to, const model::caller& who, co
     }
   }
   if (changed.empty()) return k_.answer(k_.control_ticket, to, std::move(out));
-  byte_vector state;
-  write_topic_configured(changed, state);
+  const auto size = [](const configuration& item) {
+    std::size_t n = 32;
+    for (const auto& [name, value] : item.overrides) n += 8 + name.size() + value.size();
+    return n;
+  };
+  const auto states = split_states(k_.config, changed, size, write_topic_configured);
   const auto answer = std::make_shared<late_reply>(k_, to, model::configs_altered(out));
   const auto committed =
-      keeper_.commit({catalog_kind::topic_configured, {std::move(state)}, model::log_store::write_class::essential},
+      keeper_.commit({catalog_kind::topic_configured, states, model::log_store::write_class::essential},
                      [answer] { answer->ready(); });
   if (committed) return;
   for (auto& o : out.items) {

@@ -94,6 +94,7 @@ class fake_store final : public model::log_store {
   }
   bool reads_later = false;
   bool auto_sync = false;  // each append is made durable by a task of its own
+  std::size_t record_bytes_max = 32U << 20;
   std::uint64_t appends = 0;
   std::uint64_t reads = 0;
   std::map<model::log_id, model::log_policy> policies;
@@ -106,6 +107,9 @@ class fake_store final : public model::log_store {
   }
   model::ticket append(const model::new_record& r) override {
     WEIR_ASSERT(!fenced_);
+    std::size_t size = 48 + r.state.size() + r.changes.size() * 24;
+    for (const model::new_entry& e : r.entries) size += 56 + e.head.size() + e.body.size();
+    WEIR_ASSERT(size <= record_bytes_max);
     ++appends;
     stored_record s;
     s.shard = r.shard;
