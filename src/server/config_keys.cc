@@ -10,6 +10,7 @@
 
 #include "base/nearest.h"
 #include "server/config_text.h"
+#include "server/logging.h"
 
 namespace weir::server {
 
@@ -175,7 +176,12 @@ void add_general(std::vector<config_key>& t) {
   const std::vector<std::pair<std::string, std::string>> levels{
       {"error", "error"}, {"warn", "warn"}, {"info", "info"}, {"debug", "debug"}, {"trace", "trace"}};
   t.push_back(choice<std::string>("log.level", "How much is logged to stderr.", levels, [](auto& c) -> auto& { return c.log_level; }));
-  t.push_back(text("log.levels", "subsystem=level, ...", "Other levels for single subsystems: server, kafka, storage, broker, admin.", [](auto& c) -> auto& { return c.log_levels; }));
+  t.push_back(text("log.levels", "subsystem=level, ...", "Other levels for single subsystems: server, storage, kafka.", [](auto& c) -> auto& { return c.log_levels; }));
+  t.back().set = [](server_config& c, const std::string& value) -> result<void> {
+    if (auto ok = check_log_levels(value); !ok) return ok;
+    c.log_levels = value;
+    return {};
+  };
   t.push_back(choice<std::string>("log.format", "One line of text or one JSON object per event.", {{"text", "text"}, {"json", "json"}}, [](auto& c) -> auto& { return c.log_format; }));
   t.push_back(integer("threads.reactors", "Threads that serve connections and shards, fixed when the data folder is made. 0: one up to four cores, else a core each, at most 8.", [](auto& c) -> auto& { return c.reactors; }, 0, 64));
   t.push_back(integer("threads.spin_us", "Microseconds that an idle thread polls before it sleeps. Lowers latency where a core is to spare, costs CPU.", [](auto& c) -> auto& { return c.spin_us; }, 0, 50));

@@ -90,6 +90,10 @@ TEST_F(config_test, an_unknown_key_names_the_place_and_the_nearest_key) {
   EXPECT_EQ(why({"", {}, {{"zzzzzzzzzzzzz", "1"}}}), "--zzzzzzzzzzzzz: unknown key zzzzzzzzzzzzz");
 }
 
+TEST_F(config_test, variables_of_the_command_line_are_no_keys) {
+  EXPECT_EQ(why({"", {{"WEIR_BROKERS", "127.0.0.1:9092"}, {"WEIR_CONFIG", "x"}}, {}}), "");
+}
+
 TEST_F(config_test, variables_of_a_kubernetes_service_named_weir_are_no_keys) {
   EXPECT_EQ(why({"", {{"WEIR_SERVICE_HOST", "10.0.0.1"}, {"WEIR_PORT_9092_TCP", "tcp://10.0.0.1:9092"}, {"WEIR_PORT", "x"}}, {}}), "");
   // The client commands of the same binary take it; in the shell where they run a server may start, too.
@@ -99,6 +103,8 @@ TEST_F(config_test, variables_of_a_kubernetes_service_named_weir_are_no_keys) {
 TEST_F(config_test, bad_values_are_refused_with_the_place) {
   EXPECT_NE(why({"", {}, {{"kafka.num_partitions", "0"}}}).find("must be between 1 and 100000"), std::string::npos);
   EXPECT_NE(why({"", {}, {{"log.level", "loud"}}}).find("error, warn, info, debug, trace"), std::string::npos);
+  EXPECT_NE(why({"", {}, {{"log.levels", "kafka=loud"}}}).find("kafka=debug"), std::string::npos);
+  EXPECT_NE(why({"", {}, {{"log.levels", "kafkas=info"}}}).find("server, storage, kafka"), std::string::npos);
   EXPECT_NE(why({"", {}, {{"limits.idle", "soon"}}}).find("500ms"), std::string::npos);
   EXPECT_NE(why({"", {}, {{"listeners", "mqtt=127.0.0.1:1883"}}}).find("not a protocol"), std::string::npos);
   EXPECT_NE(why({"", {}, {{"listeners", "127.0.0.1:9092"}}}).find("kafka=127.0.0.1:9092"), std::string::npos);

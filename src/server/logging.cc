@@ -1,9 +1,11 @@
 #include "server/logging.h"
 
+#include <fmt/ranges.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -63,6 +65,27 @@ std::optional<log_level> level_of(std::string_view name) {
   return std::nullopt;
 }
 
+using level_map = std::map<std::string, log_level, std::less<>>;
+
+result<level_map> parse_levels(const std::string& text) {
+  level_map levels;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t comma = std::min(text.find(',', at), text.size());
+    const std::string item = text.substr(at, comma - at);
+    const std::size_t equals = item.find('=');
+    const auto own = equals == std::string::npos ? std::nullopt : level_of(std::string_view(item).substr(equals + 1));
+    if (!own) return fault(errc::invalid, "\"" + item + "\" is not understood; write it like kafka=debug,storage=warn");
+    const std::string name = item.substr(0, equals);
+    const auto& known = log_subsystems();
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      return fault(errc::invalid, fmt::format("there is no subsystem \"{}\", only {}", name, fmt::join(known, ", ")));
+    }
+    levels[name] = *own;
+    at = comma + 1;
+  }
+  return levels;
+}
+
 spdlog::level::level_enum to_spdlog(log_level level) {
   constexpr std::array levels{spdlog::level::trace, spdlog::level::debug, spdlog::level::info, spdlog::level::warn, spdlog::level::err};
   return levels[static_cast<std::size_t>(level)];
@@ -72,7 +95,7 @@ struct registry {
   std::mutex mutex;
   std::shared_ptr<spdlog::sinks::stderr_sink_mt> sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
   log_level level = log_level::warn;
-  std::map<std::string, log_level, std::less<>> levels;
+  level_map levels;
 };
 
 registry& shared() {
@@ -139,24 +162,27 @@ std::string log::take_left_out(std::string_view kind) const {
   return n == 0 ? std::string() : fmt::format(" ({} like this were left out)", n);
 }
 
+const std::vector<std::string>& log_subsystems() {
+  static const std::vector<std::string> names{"server", "storage", "kafka"};
+  return names;
+}
+
+result<void> check_log_levels(const std::string& levels) {
+  const auto parsed = parse_levels(levels);
+  if (!parsed) return parsed.error();
+  return {};
+}
+
 result<void> set_up_logging(const log_settings& settings) {
   const auto level = level_of(settings.level);
   if (!level) return fault(errc::invalid, "log.level: \"" + settings.level + "\" is not a level");
-  std::map<std::string, log_level, std::less<>> levels;
-  for (std::size_t at = 0; at < settings.levels.size();) {
-    const std::size_t comma = std::min(settings.levels.find(',', at), settings.levels.size());
-    const std::string item = settings.levels.substr(at, comma - at);
-    const std::size_t equals = item.find('=');
-    const auto own = equals == std::string::npos ? std::nullopt : level_of(std::string_view(item).substr(equals + 1));
-    if (!own) return fault(errc::invalid, "log.levels: \"" + item + "\" is not understood; write it like kafka=debug,storage=warn");
-    levels[item.substr(0, equals)] = *own;
-    at = comma + 1;
-  }
+  auto levels = parse_levels(settings.levels);
+  if (!levels) return fault(errc::invalid, "log.levels: " + levels.error().text);
   registry& r = shared();
   {
     const std::lock_guard lock(r.mutex);
     r.level = *level;
-    r.levels = std::move(levels);
+    r.levels = std::move(*levels);
     if (settings.json) {
       r.sink->set_formatter(std::make_unique<json_formatter>());
     } else {
@@ -164,7 +190,7 @@ result<void> set_up_logging(const log_settings& settings) {
     }
   }
   // Those that exist already take their level now, others when they are made.
-  for (const char* name : {"server", "kafka", "storage", "broker", "admin"}) (void)log::find(name);
+  for (const std::string& name : log_subsystems()) (void)log::find(name);
   return {};
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/result.h"
 
@@ -25,13 +26,17 @@ struct log_settings {
 
 // errc::invalid when a level or the list of levels is not understood.
 [[nodiscard]] result<void> set_up_logging(const log_settings& settings);
+// The subsystems that log.levels may name.
+[[nodiscard]] const std::vector<std::string>& log_subsystems();
+// Whether a text for log.levels is understood.
+[[nodiscard]] result<void> check_log_levels(const std::string& levels);
 // Writes what is buffered; at the end of the process.
 void flush_logging();
 
 // One subsystem's log. Cheap to copy; keeps a pointer to a subsystem that lives for ever.
 class log {
  public:
-  // Subsystems are made on first use: "server", "kafka", "storage", "broker", "admin".
+  // One of log_subsystems().
   explicit log(std::string_view name);
 
   [[nodiscard]] bool wants(log_level level) const;

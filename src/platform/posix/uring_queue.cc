@@ -24,7 +24,9 @@ bool has_operations(io_uring& ring) {
 
 result<std::unique_ptr<uring_queue>> uring_queue::make(unsigned entries) {
   std::unique_ptr<uring_queue> q(new uring_queue());
-  const int rc = io_uring_queue_init(entries, &q->ring_, IORING_SETUP_CLAMP);
+  // Completions wait for the reactor's next system call instead of interrupting it; older kernels do not know that.
+  int rc = io_uring_queue_init(entries, &q->ring_, IORING_SETUP_CLAMP | IORING_SETUP_COOP_TASKRUN);
+  if (rc == -EINVAL) rc = io_uring_queue_init(entries, &q->ring_, IORING_SETUP_CLAMP);
   if (rc != 0) return fault(errc::unsupported, "io_uring: " + std::generic_category().message(-rc));
   q->open_ = true;
   if (!has_operations(q->ring_)) return fault(errc::unsupported, "io_uring: this kernel lacks operations that are needed");

@@ -17,6 +17,7 @@ struct server_flags {
   std::string config;
   bool check = false;
   bool example = false;
+  bool table = false;
   std::vector<std::pair<std::string, std::string>> values;
 };
 
@@ -50,6 +51,10 @@ int run_server(const server_flags& flags, const std::vector<std::string>& extras
     std::fputs(example_file().c_str(), stdout);
     return 0;
   }
+  if (flags.table) {
+    std::fputs(markdown_table().c_str(), stdout);
+    return 0;
+  }
   for (const std::string& extra : extras) {
     if (!extra.starts_with("--")) return cli::complain("weir server takes no argument \"" + extra + "\"", 2);
     const std::string name = extra.substr(2, extra.find('=') == std::string::npos ? std::string::npos : extra.find('=') - 2);
@@ -75,6 +80,8 @@ void add_server_command(CLI::App& app, cli::run_state& run) {
   command.add_option("--config", flags->config, "configuration file (TOML); conf.d/*.toml beside it overlays it")->envname("WEIR_CONFIG")->type_name("FILE");
   command.add_flag("--check-config", flags->check, "say whether the configuration is right, and end");
   command.add_flag("--example-config", flags->example, "print a commented file with every key, and end");
+  // For docs/configuration.md; a test compares it.
+  command.add_flag("--config-table", flags->table)->group("");
   for (const config_key& key : config_keys()) add_key(command, key, *flags);
   command.callback([&command, &run, flags] {
     run.action = [&command, flags] { return run_server(*flags, command.remaining()); };
