@@ -186,6 +186,7 @@ class storage_run {
 
   // Flips the same bits back, where nobody wrote since: a store that refused must have left everything as it was.
   void repair() {
+    std::reverse(flipped_.begin(), flipped_.end());  // the last flip may stand in what surrounds an earlier one
     for (const flip& f : flipped_) {
       const auto* node = volume_.find(f.path);
       const bool same = node != nullptr && node->id == f.file && around(*node, f.bit) == f.around;
