@@ -6,6 +6,8 @@ import json
 import time
 import traceback
 
+from .cache import ROOT
+
 
 class Excluded(Exception):
     """A test that needs an API which this broker leaves out; the reason names the API. It counts as not passed."""
@@ -20,7 +22,7 @@ class Suite:
 
     def add(self, test, outcome, seconds=0.0, detail=""):
         assert outcome in ("passed", "failed", "excluded"), outcome
-        self.tests.append({"test": test, "outcome": outcome, "seconds": round(seconds, 2), "detail": detail[-2000:]})
+        self.tests.append({"test": test, "outcome": outcome, "seconds": round(seconds, 2), "detail": detail.replace(f"{ROOT}/", "")[-2000:]})
         mark = {"passed": "ok  ", "failed": "FAIL", "excluded": "skip"}[outcome]
         tail = "" if outcome == "passed" else "  " + (detail.strip().splitlines() or [""])[-1][:200]
         print(f"  {mark} {self.name}/{test} ({seconds:.1f} s){tail}", flush=True)
