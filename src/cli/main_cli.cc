@@ -69,8 +69,7 @@ int run(int argc, const char* const* argv, const std::vector<add_command>& other
   });
   run_state state;
   add_all_commands(app, state, others);
-  if (argc > 1 && argv[1][0] != '-' && find_command(app, argv[1]) == nullptr)
-    return unknown_command(app, argv[1]);
+  if (argc > 1 && argv[1][0] != '-' && find_command(app, argv[1]) == nullptr) return unknown_command(app, argv[1]);
   try {
     app.parse(argc, argv);
     return state.action ? state.action() : 0;

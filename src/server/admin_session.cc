@@ -7,7 +7,6 @@
 
 #include "base/nearest.h"
 
-
 namespace weir::server {
 
 namespace json = boost::json;
@@ -21,7 +20,8 @@ void admin_operations::run(const json::object& request, answer done) const {
   std::vector<std::string> names;
   for (const auto& [n, f] : by_name_) names.push_back(n);
   const auto near = nearest(name, names);
-  done(fault(errc::not_found, "there is no operation of this name" + (near ? "; did you mean " + *near + "?" : std::string())));
+  done(fault(errc::not_found,
+             "there is no operation of this name" + (near ? "; did you mean " + *near + "?" : std::string())));
 }
 
 std::size_t admin_session::on_bytes(bytes in, mono_ns /*now*/) {
@@ -42,8 +42,10 @@ void admin_session::on_line(std::string_view line) {
   auto to = std::make_shared<slot>();
   waiting_.push_back(to);
   json::error_code error;
-  const json::value request = line.size() > line_bytes_max ? json::value() : json::parse({line.data(), line.size()}, error);
-  if (error || !request.is_object()) return answer(to, fault(errc::invalid, "a request is one JSON object on one line"));
+  const json::value request =
+      line.size() > line_bytes_max ? json::value() : json::parse({line.data(), line.size()}, error);
+  if (error || !request.is_object())
+    return answer(to, fault(errc::invalid, "a request is one JSON object on one line"));
   operations_.run(request.get_object(), [this, alive = alive_, to](const result<json::object>& what) {
     if (*alive) answer(to, what);
   });

@@ -35,7 +35,8 @@ class admin_session final : public protocol::session {
   static constexpr std::size_t line_bytes_max = 1 << 20;
   static constexpr std::size_t requests_in_works_max = 64;
 
-  admin_session(protocol::session_host& host, const admin_operations& operations) : host_(host), operations_(operations) {}
+  admin_session(protocol::session_host& host, const admin_operations& operations)
+      : host_(host), operations_(operations) {}
 
   std::size_t on_bytes(bytes in, mono_ns now) override;
   void on_closed() override { *alive_ = false; }

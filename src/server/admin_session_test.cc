@@ -24,7 +24,8 @@ class admin_session_test : public testing::Test {
       done(json::object{{"said", request.at("say")}});
     });
     operations_.add("later", [this](const json::object&, admin_operations::answer done) { later_ = std::move(done); });
-    operations_.add("fail", [](const json::object&, const admin_operations::answer& done) { done(fault(errc::busy, "not now")); });
+    operations_.add(
+        "fail", [](const json::object&, const admin_operations::answer& done) { done(fault(errc::busy, "not now")); });
     session_ = std::make_unique<admin_session>(host_, operations_);
   }
   std::size_t give(std::string_view text) { return session_->on_bytes(as_bytes(text), mono_ns{}); }

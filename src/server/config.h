@@ -27,11 +27,11 @@ struct connection_limits {
   std::int64_t connections = 20'000;         // of the process; a further one is closed at once
   std::int64_t connections_per_address = 0;  // of one peer address; 0: no limit
   std::int64_t request_bytes = 100LL << 20;
-  std::int64_t idle_ms = 600'000;             // nothing arrived and nothing is in the works
-  std::int64_t first_frame_ms = 30'000;       // from the accept to the first whole request
-  std::int64_t frame_progress_ms = 10'000;    // an unfinished request must bring at least ...
-  std::int64_t frame_progress_bytes = 1024;   // ... so much in that time, or its end
-  std::int64_t write_stall_ms = 60'000;       // a receiver that takes nothing for so long is closed
+  std::int64_t idle_ms = 600'000;            // nothing arrived and nothing is in the works
+  std::int64_t first_frame_ms = 30'000;      // from the accept to the first whole request
+  std::int64_t frame_progress_ms = 10'000;   // an unfinished request must bring at least ...
+  std::int64_t frame_progress_bytes = 1024;  // ... so much in that time, or its end
+  std::int64_t write_stall_ms = 60'000;      // a receiver that takes nothing for so long is closed
   // A receiver that took nothing for a second gets a copy of what it is owed, so that it holds no shared memory; when that
   // is more than this, it is closed after a sixth of write_stall_ms instead.
   std::int64_t slow_receiver_copy_bytes = 1LL << 20;

@@ -71,7 +71,8 @@ result<void> collect(const toml::table& table, const std::string& prefix, const 
 
 result<void> read_file(const std::string& file, assignments& out) {
   std::error_code error;
-  if (!std::filesystem::is_regular_file(file, error)) return fault(errc::not_found, "the configuration file " + file + " is not there");
+  if (!std::filesystem::is_regular_file(file, error))
+    return fault(errc::not_found, "the configuration file " + file + " is not there");
   try {
     const toml::table table = toml::parse_file(file);
     return collect(table, "", file, out);
@@ -108,14 +109,16 @@ result<void> read_environment(const std::map<std::string, std::string>& environm
     names.push_back(environment_name(k));
   }
   for (const auto& [name, value] : environment) {
-    if (!name.starts_with("WEIR_") || name == "WEIR_CONFIG" || name == "WEIR_BROKERS" || from_kubernetes(name)) continue;
+    if (!name.starts_with("WEIR_") || name == "WEIR_CONFIG" || name == "WEIR_BROKERS" || from_kubernetes(name))
+      continue;
     const auto it = keys.find(name);
     if (it != keys.end()) {
       out.push_back({it->second, value, "environment variable " + name});
       continue;
     }
     const auto near = nearest(name, names);
-    return fault(errc::invalid, fmt::format("environment variable {}: no such key{}", name, near ? "; did you mean " + *near + "?" : ""));
+    return fault(errc::invalid, fmt::format("environment variable {}: no such key{}", name,
+                                            near ? "; did you mean " + *near + "?" : ""));
   }
   return {};
 }
@@ -150,7 +153,8 @@ result<server_config> load_config(const config_sources& from) {
   const config_key* dev = find_key("dev");
   for (const assignment& a : all) {
     if (a.key != dev) continue;
-    if (auto ok = dev->set(config, a.value); !ok) return fault(errc::invalid, fmt::format("{}: dev: {}", a.where, ok.error().text));
+    if (auto ok = dev->set(config, a.value); !ok)
+      return fault(errc::invalid, fmt::format("{}: dev: {}", a.where, ok.error().text));
   }
   if (config.dev) {
     config.broker.clamp_replication_factor = true;

@@ -42,13 +42,16 @@ TEST_F(config_test, defaults_are_valid_and_listen_on_loopback_only) {
 }
 
 TEST_F(config_test, flags_beat_environment_beats_overlay_beats_file) {
-  const std::string f = file("weir.toml",
-                             "data_dir = \"/a\"\n[kafka]\nnum_partitions = 2\nauto_create_topics = false\n[log]\nlevel='debug'\n"
-                             "[limits]\nidle = \"1h\"\n");
+  const std::string f =
+      file("weir.toml",
+           "data_dir = \"/a\"\n[kafka]\nnum_partitions = 2\nauto_create_topics = false\n[log]\nlevel='debug'\n"
+           "[limits]\nidle = \"1h\"\n");
   file("conf.d/20.toml", "kafka.num_partitions = 4\nlog.level = 'warn'\n");
   file("conf.d/10.toml", "kafka.num_partitions = 3\n[limits]\nidle = 1500\n");
   file("conf.d/30.txt", "not read");
-  const auto c = load_config({f, {{"WEIR_KAFKA_NUM_PARTITIONS", "5"}, {"WEIR_LOG_LEVEL", "error"}, {"HOME", "/"}}, {{"kafka.num_partitions", "6"}}});
+  const auto c = load_config({f,
+                              {{"WEIR_KAFKA_NUM_PARTITIONS", "5"}, {"WEIR_LOG_LEVEL", "error"}, {"HOME", "/"}},
+                              {{"kafka.num_partitions", "6"}}});
   ASSERT_TRUE(c) << c.error().text;
   EXPECT_EQ(c->broker.num_partitions, 6);
   EXPECT_EQ(c->log_level, "error");
@@ -95,7 +98,10 @@ TEST_F(config_test, variables_of_the_command_line_are_no_keys) {
 }
 
 TEST_F(config_test, variables_of_a_kubernetes_service_named_weir_are_no_keys) {
-  EXPECT_EQ(why({"", {{"WEIR_SERVICE_HOST", "10.0.0.1"}, {"WEIR_PORT_9092_TCP", "tcp://10.0.0.1:9092"}, {"WEIR_PORT", "x"}}, {}}), "");
+  EXPECT_EQ(why({"",
+                 {{"WEIR_SERVICE_HOST", "10.0.0.1"}, {"WEIR_PORT_9092_TCP", "tcp://10.0.0.1:9092"}, {"WEIR_PORT", "x"}},
+                 {}}),
+            "");
   // The client commands of the same binary take it; in the shell where they run a server may start, too.
   EXPECT_EQ(why({"", {{"WEIR_BROKERS", "127.0.0.1:9092"}}, {}}), "");
 }
@@ -182,7 +188,8 @@ TEST(config_text, addresses) {
   EXPECT_EQ(parse_endpoint("[::1]:9092").value().host, "::1");
   EXPECT_EQ(print_endpoint(parse_endpoint("[::1]:9092").value()), "[::1]:9092");
   EXPECT_EQ(print_endpoint(parse_endpoint("localhost:0").value()), "localhost:0");
-  for (const char* bad : {"", ":1", "host", "host:", "host:x", "host:65536", "host:-1", "::1:9092"}) EXPECT_FALSE(parse_endpoint(bad)) << bad;
+  for (const char* bad : {"", ":1", "host", "host:", "host:x", "host:65536", "host:-1", "::1:9092"})
+    EXPECT_FALSE(parse_endpoint(bad)) << bad;
 }
 
 }  // namespace

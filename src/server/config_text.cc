@@ -29,7 +29,7 @@ constexpr std::array<unit, 6> time_units{
     {{"", 1}, {"ms", 1}, {"s", 1'000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}}};
 
 // A number with an optional fraction and one of `units`.
-template <std::size_t N>
+template<std::size_t N>
 result<std::int64_t> parse_scaled(std::string_view text, const std::array<unit, N>& units, std::string_view example) {
   double number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -43,7 +43,7 @@ result<std::int64_t> parse_scaled(std::string_view text, const std::array<unit, 
   return fault(errc::invalid, fmt::format("\"{}\" is not understood; write it like {}", text, example));
 }
 
-template <std::size_t N>
+template<std::size_t N>
 std::string print_scaled(std::int64_t value, const std::array<unit, N>& units) {
   std::string out = std::to_string(value) + std::string(units[1].name);
   std::int64_t best = 1;
@@ -98,7 +98,10 @@ result<double> parse_real(std::string_view text) {
 
 result<protocol::endpoint> parse_endpoint(std::string_view text) {
   const std::size_t colon = text.rfind(':');
-  const auto bad = [&] { return fault(errc::invalid, fmt::format("\"{}\" is not an address; write it like 127.0.0.1:9092 or [::1]:9092", text)); };
+  const auto bad = [&] {
+    return fault(errc::invalid,
+                 fmt::format("\"{}\" is not an address; write it like 127.0.0.1:9092 or [::1]:9092", text));
+  };
   if (colon == std::string_view::npos || colon == 0) return bad();
   std::string_view host = text.substr(0, colon);
   if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
@@ -112,7 +115,8 @@ result<protocol::endpoint> parse_endpoint(std::string_view text) {
 }
 
 std::string print_endpoint(const protocol::endpoint& e) {
-  return e.host.find(':') != std::string::npos ? fmt::format("[{}]:{}", e.host, e.port) : fmt::format("{}:{}", e.host, e.port);
+  return e.host.find(':') != std::string::npos ? fmt::format("[{}]:{}", e.host, e.port)
+                                               : fmt::format("{}:{}", e.host, e.port);
 }
 
 }  // namespace weir::server

@@ -36,7 +36,8 @@ connection::~connection() = default;
 bool connection::start(const protocol::session_factory& make) {
   session_ = make(*this);
   if (!session_) return false;
-  group_.logger().debug("connection {} from {} to {} {}", id_, print_endpoint(peer_), protocol_, print_endpoint(local_));
+  group_.logger().debug("connection {} from {} to {} {}", id_, print_endpoint(peer_), protocol_,
+                        print_endpoint(local_));
   watch_input();
   // A session may speak first.
   group_.mark_dirty(*this);
@@ -50,7 +51,8 @@ void connection::wake() {
 }
 
 bool connection::may_read() const {
-  return !closed_ && !eof_ && session_->wants_read() && !session_->wants_close() && unsent() < protocol::output_high_bytes;
+  return !closed_ && !eof_ && session_->wants_read() && !session_->wants_close() &&
+         unsent() < protocol::output_high_bytes;
 }
 
 void connection::watch_input() {
@@ -206,7 +208,8 @@ void connection::check_output(mono_ns now) {
   const connection_limits& limits = group_.limits();
   const std::int64_t stalled_ms = (now - last_sent_) / ns_per_ms;
   const std::int64_t since_ms = (now - sending_since_) / ns_per_ms;
-  if (stalled_ms >= limits.write_stall_ms) return close(fmt::format("took nothing of its answers for {}", print_duration_ms(limits.write_stall_ms)));
+  if (stalled_ms >= limits.write_stall_ms)
+    return close(fmt::format("took nothing of its answers for {}", print_duration_ms(limits.write_stall_ms)));
   if (since_ms < 1000 || sending_.shared_bytes() == 0) return;
   if (sending_.size() <= static_cast<std::size_t>(limits.slow_receiver_copy_bytes)) return sending_.copy_shared();
   const auto taken = static_cast<std::int64_t>(sending_was_ - sending_.size());
@@ -227,7 +230,8 @@ void connection::check_input(mono_ns now) {
   if (!input_.empty() && input_watched_) {
     if (!over(progress_since_, limits.frame_progress_ms)) return;
     if (bytes_in_ - progress_bytes_ < static_cast<std::uint64_t>(limits.frame_progress_bytes)) {
-      return close(fmt::format("an unfinished request made no progress for {}", print_duration_ms(limits.frame_progress_ms)));
+      return close(
+          fmt::format("an unfinished request made no progress for {}", print_duration_ms(limits.frame_progress_ms)));
     }
     progress_since_ = now;
     progress_bytes_ = bytes_in_;
@@ -244,7 +248,8 @@ void connection::close(const std::string& why) {
   if (std::exchange(closed_, true)) return;
   const auto self = shared_from_this();
   if (!why.empty()) {
-    group_.logger().limited(log_level::warn, "close", "closed connection {} from {} ({}): {}", id_, print_endpoint(peer_), clean(session_->describe()), clean(why));
+    group_.logger().limited(log_level::warn, "close", "closed connection {} from {} ({}): {}", id_,
+                            print_endpoint(peer_), clean(session_->describe()), clean(why));
   }
   session_->on_closed();
   boost::system::error_code ignored;

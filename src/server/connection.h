@@ -34,7 +34,9 @@ class connection final : public protocol::session_host, public std::enable_share
   [[nodiscard]] const protocol::endpoint& local() const override { return local_; }
   [[nodiscard]] const protocol::endpoint& peer() const override { return peer_; }
   [[nodiscard]] std::uint64_t connection_id() const override { return id_; }
-  [[nodiscard]] std::size_t unsent() const override { return sending_.size() + (session_ ? session_->out().size() : 0); }
+  [[nodiscard]] std::size_t unsent() const override {
+    return sending_.size() + (session_ ? session_->out().size() : 0);
+  }
 
   // ---- for connection_group
   bool dirty = false;  // is in the group's list

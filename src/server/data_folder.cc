@@ -34,11 +34,12 @@ std::string draw_cluster_id(rng& random) {
 }
 
 std::string body_of(const folder_facts& f) {
-  return fmt::format("weir data folder\nversion {}\nreactors {}\nshards_per_reactor {}\ncluster_id {}\n", f.version, f.reactors,
-                     f.shards_per_reactor, f.cluster_id);
+  return fmt::format("weir data folder\nversion {}\nreactors {}\nshards_per_reactor {}\ncluster_id {}\n", f.version,
+                     f.reactors, f.shards_per_reactor, f.cluster_id);
 }
 
-std::optional<std::uint32_t> number(const std::map<std::string, std::string>& fields, const std::string& name, std::int64_t max) {
+std::optional<std::uint32_t> number(const std::map<std::string, std::string>& fields, const std::string& name,
+                                    std::int64_t max) {
   const auto it = fields.find(name);
   if (it == fields.end()) return std::nullopt;
   const auto n = parse_integer(it->second);
@@ -86,7 +87,8 @@ std::string print_facts(const folder_facts& f) {
 
 result<folder_facts> parse_facts(const std::string& text) {
   const std::size_t at = text.rfind("crc32c ");
-  if (at == std::string::npos || !text.starts_with("weir data folder\n")) return fault(errc::corrupt, "it is not what Weir writes");
+  if (at == std::string::npos || !text.starts_with("weir data folder\n"))
+    return fault(errc::corrupt, "it is not what Weir writes");
   if (text.substr(at) != fmt::format("crc32c {:08x}\n", crc32c(as_bytes(std::string_view(text).substr(0, at))))) {
     return fault(errc::corrupt, "its checksum is wrong");
   }
@@ -98,10 +100,12 @@ result<folder_facts> parse_facts(const std::string& text) {
   folder_facts f;
   const auto version = number(fields, "version", INT32_MAX);
   if (!version) return fault(errc::corrupt, "it has no version");
-  if (*version != f.version) return fault(errc::unsupported, fmt::format("its format version is {}, this server knows {}", *version, f.version));
+  if (*version != f.version)
+    return fault(errc::unsupported, fmt::format("its format version is {}, this server knows {}", *version, f.version));
   const auto reactors = number(fields, "reactors", 64);
   const auto shards = number(fields, "shards_per_reactor", 256);
-  if (!reactors || !shards || fields["cluster_id"].size() != 22) return fault(errc::corrupt, "a field is missing or out of range");
+  if (!reactors || !shards || fields["cluster_id"].size() != 22)
+    return fault(errc::corrupt, "a field is missing or out of range");
   f.reactors = *reactors;
   f.shards_per_reactor = *shards;
   f.cluster_id = fields["cluster_id"];

@@ -19,9 +19,9 @@ namespace weir::server {
 
 struct folder_facts {
   std::uint32_t version = 1;
-  std::uint32_t reactors = 1;            // stores in the folder
+  std::uint32_t reactors = 1;  // stores in the folder
   std::uint32_t shards_per_reactor = 4;
-  std::string cluster_id;                // 22 characters, as Kafka's clients expect
+  std::string cluster_id;  // 22 characters, as Kafka's clients expect
 
   [[nodiscard]] bool operator==(const folder_facts&) const = default;
 };

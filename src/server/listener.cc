@@ -82,7 +82,8 @@ result<platform::unique_fd> bind_tcp(const protocol::endpoint& where) {
   if (::bind(fd.get(), list->ai_addr, list->ai_addrlen) != 0 || ::listen(fd.get(), backlog) != 0) {
     const int error = errno;
     const std::string hint = error == EADDRINUSE ? "; another server is there: choose another port or stop it" : "";
-    return fault(error == EADDRINUSE ? errc::busy : errc::io, "cannot listen on " + name + ": " + message(error) + hint);
+    return fault(error == EADDRINUSE ? errc::busy : errc::io,
+                 "cannot listen on " + name + ": " + message(error) + hint);
   }
   return fd;
 }
@@ -96,7 +97,9 @@ result<platform::unique_fd> bind_unix(const std::string& path) {
   sockaddr_un a{};
   a.sun_family = AF_UNIX;
   if (path.size() >= sizeof a.sun_path) {
-    return fault(errc::invalid, fmt::format("cannot listen on {}: the path is longer than {} characters; choose a shorter data folder", path, sizeof a.sun_path - 1));
+    return fault(errc::invalid,
+                 fmt::format("cannot listen on {}: the path is longer than {} characters; choose a shorter data folder",
+                             path, sizeof a.sun_path - 1));
   }
   std::memcpy(a.sun_path, path.c_str(), path.size() + 1);
   if (somebody_listens(a)) return fault(errc::busy, "cannot listen on " + path + ": another server is there");
@@ -143,7 +146,8 @@ struct listener::state : std::enable_shared_from_this<listener::state> {
     for (int i = 0; i < accepts_per_turn; ++i) {
       sockaddr_storage from{};
       socklen_t length = sizeof from;
-      platform::unique_fd fd(::accept4(socket.native_handle(), reinterpret_cast<sockaddr*>(&from), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+      platform::unique_fd fd(
+          ::accept4(socket.native_handle(), reinterpret_cast<sockaddr*>(&from), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
       if (!fd.valid() && (errno == EAGAIN || errno == EWOULDBLOCK)) return true;
       if (!fd.valid() && (errno == EINTR || errno == ECONNABORTED)) continue;
       if (!fd.valid()) {
@@ -171,8 +175,8 @@ struct listener::state : std::enable_shared_from_this<listener::state> {
   }
 };
 
-result<std::unique_ptr<listener>> listener::tcp(platform::reactor& owner, connection_census& census, const listener_config& where,
-                                                handler on_connection) {
+result<std::unique_ptr<listener>> listener::tcp(platform::reactor& owner, connection_census& census,
+                                                const listener_config& where, handler on_connection) {
   auto fd = bind_tcp(where.address);
   if (!fd) return fd.error();
   const protocol::endpoint bound = local_endpoint(fd->get());
@@ -183,7 +187,8 @@ result<std::unique_ptr<listener>> listener::tcp(platform::reactor& owner, connec
 }
 
 result<std::unique_ptr<listener>> listener::unix_socket(platform::reactor& owner, connection_census& census,
-                                                        const std::string& protocol, const std::string& path, handler on_connection) {
+                                                        const std::string& protocol, const std::string& path,
+                                                        handler on_connection) {
   auto fd = bind_unix(path);
   if (!fd) return fd.error();
   auto s = std::make_shared<state>(owner, census, std::move(*fd), std::move(on_connection));

@@ -20,9 +20,10 @@ class listener {
   [[nodiscard]] static result<std::unique_ptr<listener>> tcp(platform::reactor& owner, connection_census& census,
                                                              const listener_config& where, handler on_connection);
   // Replaces a socket file that nobody listens on any more. Mode 0600.
-  [[nodiscard]] static result<std::unique_ptr<listener>> unix_socket(platform::reactor& owner, connection_census& census,
-                                                                     const std::string& protocol, const std::string& path,
-                                                                     handler on_connection);
+  [[nodiscard]] static result<std::unique_ptr<listener>> unix_socket(platform::reactor& owner,
+                                                                     connection_census& census,
+                                                                     const std::string& protocol,
+                                                                     const std::string& path, handler on_connection);
   ~listener();
   listener(const listener&) = delete;
   listener& operator=(const listener&) = delete;

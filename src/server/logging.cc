@@ -87,7 +87,8 @@ result<level_map> parse_levels(const std::string& text) {
 }
 
 spdlog::level::level_enum to_spdlog(log_level level) {
-  constexpr std::array levels{spdlog::level::trace, spdlog::level::debug, spdlog::level::info, spdlog::level::warn, spdlog::level::err};
+  constexpr std::array levels{spdlog::level::trace, spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
+                              spdlog::level::err};
   return levels[static_cast<std::size_t>(level)];
 }
 

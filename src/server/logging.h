@@ -40,25 +40,25 @@ class log {
   explicit log(std::string_view name);
 
   [[nodiscard]] bool wants(log_level level) const;
-  template <class... Args>
+  template<class... Args>
   void debug(fmt::format_string<Args...> text, Args&&... args) const {
     if (wants(log_level::debug)) write(log_level::debug, fmt::format(text, std::forward<Args>(args)...));
   }
-  template <class... Args>
+  template<class... Args>
   void info(fmt::format_string<Args...> text, Args&&... args) const {
     if (wants(log_level::info)) write(log_level::info, fmt::format(text, std::forward<Args>(args)...));
   }
-  template <class... Args>
+  template<class... Args>
   void warn(fmt::format_string<Args...> text, Args&&... args) const {
     if (wants(log_level::warn)) write(log_level::warn, fmt::format(text, std::forward<Args>(args)...));
   }
-  template <class... Args>
+  template<class... Args>
   void error(fmt::format_string<Args...> text, Args&&... args) const {
     if (wants(log_level::error)) write(log_level::error, fmt::format(text, std::forward<Args>(args)...));
   }
   // For what a peer can trigger at will: of one `kind` at most a few lines per ten seconds; the next line that comes through
   // says how many were left out.
-  template <class... Args>
+  template<class... Args>
   void limited(log_level level, std::string_view kind, fmt::format_string<Args...> text, Args&&... args) const {
     if (wants(level) && admit(kind)) write(level, fmt::format(text, std::forward<Args>(args)...) + take_left_out(kind));
   }

@@ -68,7 +68,8 @@ result<std::unique_ptr<node>> node::open(const server_config& config) {
   const std::int64_t files = raise_open_file_limit();
   const std::int64_t room = files - files_kept_back - static_cast<std::int64_t>(c.store.open_files_max);
   if (c.limits.connections > room) {
-    log("server").info("limits.connections is lowered from {} to {}: the system allows {} open files", c.limits.connections, std::max<std::int64_t>(room, 16), files);
+    log("server").info("limits.connections is lowered from {} to {}: the system allows {} open files",
+                       c.limits.connections, std::max<std::int64_t>(room, 16), files);
     c.limits.connections = std::max<std::int64_t>(room, 16);
   }
   platform::posix_rng random;
@@ -78,7 +79,9 @@ result<std::unique_ptr<node>> node::open(const server_config& config) {
   auto folder = open_data_folder(c.data_dir, fresh, random);
   if (!folder) return folder.error();
   if (c.reactors != 0 && static_cast<std::uint32_t>(c.reactors) != folder->facts.reactors) {
-    return fault(errc::invalid, fmt::format("threads.reactors = {}, but the data folder {} was made for {}; leave the key out", c.reactors, c.data_dir, folder->facts.reactors));
+    return fault(errc::invalid,
+                 fmt::format("threads.reactors = {}, but the data folder {} was made for {}; leave the key out",
+                             c.reactors, c.data_dir, folder->facts.reactors));
   }
   std::unique_ptr<node> n(new node(c, std::move(*folder)));
   if (auto ok = n->open_parts(); !ok) return ok.error();
@@ -129,8 +132,9 @@ result<void> node::open_store(reactor_part& part) {
   if (!opened) return fault(opened.error().code, path + ": " + opened.error().text);
   part.store = std::move(*opened);
   const storage::recovery_report& r = part.store->recovered();
-  log("storage").info("{} {}: {} logs, {} files, {} records replayed, {} ms, {} durable writes", r.created ? "made" : "opened", path,
-                      r.logs, r.files, r.replayed_records, (time.now() - begin) / 1'000'000, part.disk->durable_path());
+  log("storage").info("{} {}: {} logs, {} files, {} records replayed, {} ms, {} durable writes",
+                      r.created ? "made" : "opened", path, r.logs, r.files, r.replayed_records,
+                      (time.now() - begin) / 1'000'000, part.disk->durable_path());
   return {};
 }
 
@@ -170,9 +174,11 @@ result<void> node::start_cores() {
 }
 
 result<void> node::start_listeners() {
-  auto admin = listener::unix_socket(main_loop(), admin_census_, "admin", folder_.admin_socket(), [this](new_connection&& c) {
-    parts_.front().connections->adopt(std::move(c), [this](protocol::session_host& h) { return std::make_unique<admin_session>(h, admin_); });
-  });
+  auto admin =
+      listener::unix_socket(main_loop(), admin_census_, "admin", folder_.admin_socket(), [this](new_connection&& c) {
+        parts_.front().connections->adopt(
+            std::move(c), [this](protocol::session_host& h) { return std::make_unique<admin_session>(h, admin_); });
+      });
   if (!admin) return admin.error();
   admin_listener_ = std::move(*admin);
   for (const listener_config& l : config_.listeners) {
@@ -180,10 +186,12 @@ result<void> node::start_listeners() {
     if (!made) return made.error();
     const protocol::endpoint& bound = (*made)->address();
     if (!is_loopback(bound.host) && !config_.broker.allow_all) {
-      log_.warn("{} is open to the network, but without users only clients of this machine are allowed in", print_endpoint(bound));
+      log_.warn("{} is open to the network, but without users only clients of this machine are allowed in",
+                print_endpoint(bound));
     }
     if (!is_loopback(bound.host) && config_.broker.allow_all) {
-      log_.warn("dev: {} is open to the network and everybody may do everything; listen on 127.0.0.1 to close it", print_endpoint(bound));
+      log_.warn("dev: {} is open to the network and everybody may do everything; listen on 127.0.0.1 to close it",
+                print_endpoint(bound));
     }
     listeners_.push_back(std::move(*made));
   }
@@ -196,9 +204,9 @@ void node::adopt_kafka(new_connection&& c) {
   auto moving = std::make_shared<new_connection>(std::move(c));
   const auto take = [this, &p, moving] {
     if (stopping_.load(std::memory_order_relaxed)) return census_.leave(moving->peer.host);
-    p.connections->adopt(
-        std::move(*moving),
-        [&p](protocol::session_host& h) { return std::make_unique<kafka::session>(h, p.core->port(), p.kafka); });
+    p.connections->adopt(std::move(*moving), [&p](protocol::session_host& h) {
+      return std::make_unique<kafka::session>(h, p.core->port(), p.kafka);
+    });
   };
   if (p.index == 0) return take();
   p.loop->send(take);
@@ -208,7 +216,9 @@ void node::adopt_kafka(new_connection&& c) {
 void node::watch(reactor_part& part) {
   if (stopping_.load(std::memory_order_relaxed)) return;
   if (part.store->stats().fenced) {
-    const std::string what = fmt::format("the store {} lost its disk after a failed write; the server stops, recovery decides at the next start", folder_.store_path(part.index));
+    const std::string what = fmt::format(
+        "the store {} lost its disk after a failed write; the server stops, recovery decides at the next start",
+        folder_.store_path(part.index));
     log("storage").error("{}", what);
     main_loop().send([this, what] {
       if (failure_.code == errc::ok) failure_ = fault(errc::fenced, what);
@@ -221,7 +231,8 @@ void node::watch(reactor_part& part) {
 }
 
 void node::report_lost_bootstraps(reactor_part& part) {
-  for (const auto& hint : part.bootstraps.due(part.loop->clock().now())) log("kafka").limited(log_level::warn, "bootstrap", "{}", kafka::describe(hint));
+  for (const auto& hint : part.bootstraps.due(part.loop->clock().now()))
+    log("kafka").limited(log_level::warn, "bootstrap", "{}", kafka::describe(hint));
 }
 
 std::vector<std::pair<std::string, protocol::endpoint>> node::listening() const {

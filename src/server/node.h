@@ -39,7 +39,7 @@ struct reactor_part {
   std::unique_ptr<connection_group> connections;
   kafka::bootstrap_watch bootstraps;
   kafka::session_options kafka;  // with `bootstraps`: the part must not move any more
-  std::thread thread;  // not of reactor 0
+  std::thread thread;            // not of reactor 0
 };
 
 class node {
@@ -76,7 +76,8 @@ class node {
   void watch(reactor_part& part);
   void report_lost_bootstraps(reactor_part& part);
   // Runs `ask` on every reactor, then `done` on reactor 0 with the answers in their order.
-  void gather(std::function<boost::json::object(reactor_part&)> ask, std::function<void(std::vector<boost::json::object>)> done);
+  void gather(std::function<boost::json::object(reactor_part&)> ask,
+              std::function<void(std::vector<boost::json::object>)> done);
   [[nodiscard]] boost::json::object status_head() const;
 
   server_config config_;
@@ -93,7 +94,7 @@ class node {
   std::size_t next_reactor_ = 0;
   bool stop_requested_ = false;  // reactor 0
   std::atomic<bool> stopping_{false};
-  fault failure_;                // reactor 0
+  fault failure_;  // reactor 0
   mono_ns started_{};
   log log_{"server"};
 };

@@ -15,19 +15,36 @@ namespace json = boost::json;
 namespace {
 
 json::object store_object(const model::store_stats& s) {
-  return {{"wal_writes", s.wal_writes},     {"wal_bytes", s.wal_bytes},       {"records", s.records},
-          {"segment_bytes", s.segment_bytes}, {"checkpoints", s.checkpoints},   {"wal_turnovers", s.wal_turnovers},
-          {"tail_bytes", s.tail_bytes},     {"cache_bytes", s.cache_bytes},   {"logs", s.logs},
-          {"files", s.files},               {"free_bytes", s.free_bytes},     {"fenced", s.fenced},
+  return {{"wal_writes", s.wal_writes},
+          {"wal_bytes", s.wal_bytes},
+          {"records", s.records},
+          {"segment_bytes", s.segment_bytes},
+          {"checkpoints", s.checkpoints},
+          {"wal_turnovers", s.wal_turnovers},
+          {"tail_bytes", s.tail_bytes},
+          {"cache_bytes", s.cache_bytes},
+          {"logs", s.logs},
+          {"files", s.files},
+          {"free_bytes", s.free_bytes},
+          {"fenced", s.fenced},
           {"disk_critical", s.disk_critical}};
 }
 
 json::object core_object(const broker::core_stats& s) {
-  return {{"produce_requests", s.produce_requests}, {"entries_in", s.entries_in},           {"records_in", s.records_in},
-          {"bytes_in", s.bytes_in},                 {"fetch_requests", s.fetch_requests},   {"bytes_out", s.bytes_out},
-          {"fetches_waiting", s.fetches_waiting},   {"produces_waiting", s.produces_waiting}, {"answers_waiting", s.answers_waiting},
-          {"duplicates", s.duplicates},             {"partitions", s.partitions},           {"topics", s.topics},
-          {"producers", s.producers},               {"fenced", s.fenced}};
+  return {{"produce_requests", s.produce_requests},
+          {"entries_in", s.entries_in},
+          {"records_in", s.records_in},
+          {"bytes_in", s.bytes_in},
+          {"fetch_requests", s.fetch_requests},
+          {"bytes_out", s.bytes_out},
+          {"fetches_waiting", s.fetches_waiting},
+          {"produces_waiting", s.produces_waiting},
+          {"answers_waiting", s.answers_waiting},
+          {"duplicates", s.duplicates},
+          {"partitions", s.partitions},
+          {"topics", s.topics},
+          {"producers", s.producers},
+          {"fenced", s.fenced}};
 }
 
 std::int64_t resident_bytes() {
@@ -66,7 +83,8 @@ void node::gather(std::function<json::object(reactor_part&)> ask, std::function<
 
 json::object node::status_head() const {
   json::array listeners;
-  for (const auto& [protocol, where] : listening()) listeners.push_back({{"protocol", protocol}, {"address", print_endpoint(where)}});
+  for (const auto& [protocol, where] : listening())
+    listeners.push_back({{"protocol", protocol}, {"address", print_endpoint(where)}});
   return {{"version", std::string(version)},
           {"pid", ::getpid()},
           {"uptime_ms", (parts_.front().loop->clock().now() - started_) / 1'000'000},
@@ -76,13 +94,20 @@ json::object node::status_head() const {
           {"disk", parts_.front().disk->durable_path()},
           {"listeners", std::move(listeners)},
           {"resident_bytes", resident_bytes()},
-          {"connections", {{"now", census_.now()}, {"accepted", census_.accepted()}, {"refused", census_.refused()}, {"max", config_.limits.connections}}}};
+          {"connections",
+           {{"now", census_.now()},
+            {"accepted", census_.accepted()},
+            {"refused", census_.refused()},
+            {"max", config_.limits.connections}}}};
 }
 
 void node::status(std::function<void(json::object)> done) {
   gather(
       [](reactor_part& p) {
-        return json::object{{"reactor", p.index}, {"connections", p.connections->size()}, {"store", store_object(p.store->stats())}, {"broker", core_object(p.core->stats())}};
+        return json::object{{"reactor", p.index},
+                            {"connections", p.connections->size()},
+                            {"store", store_object(p.store->stats())},
+                            {"broker", core_object(p.core->stats())}};
       },
       [this, done = std::move(done)](std::vector<json::object> all) {
         json::object out = status_head();
@@ -98,7 +123,15 @@ void node::connections(std::size_t max, std::function<void(json::object)> done) 
       [max](reactor_part& p) {
         json::array list;
         for (const connection_info& c : p.connections->list(max)) {
-          list.push_back({{"id", c.id}, {"protocol", c.protocol}, {"peer", print_endpoint(c.peer)}, {"what", clean(c.what)}, {"bytes_in", c.bytes_in}, {"bytes_out", c.bytes_out}, {"unsent", c.unsent}, {"age_ms", c.age_ms}, {"reactor", p.index}});
+          list.push_back({{"id", c.id},
+                          {"protocol", c.protocol},
+                          {"peer", print_endpoint(c.peer)},
+                          {"what", clean(c.what)},
+                          {"bytes_in", c.bytes_in},
+                          {"bytes_out", c.bytes_out},
+                          {"unsent", c.unsent},
+                          {"age_ms", c.age_ms},
+                          {"reactor", p.index}});
         }
         return json::object{{"connections", std::move(list)}};
       },
@@ -134,7 +167,8 @@ void add_admin_operations(admin_operations& to, node& n) {
     n.status([done = std::move(done)](json::object out) { done(std::move(out)); });
   });
   to.add("connections", [&n](const json::object& request, admin_operations::answer done) {
-    n.connections(positive_or(request, "max", 1000), [done = std::move(done)](json::object out) { done(std::move(out)); });
+    n.connections(positive_or(request, "max", 1000),
+                  [done = std::move(done)](json::object out) { done(std::move(out)); });
   });
   to.add("checkpoint", [&n](const json::object&, admin_operations::answer done) {
     n.checkpoint([done = std::move(done)](const result<void>& r) {

@@ -29,8 +29,8 @@ class send_queue {
  private:
   protocol::output holding_;
   std::vector<bytes> views_;
-  std::size_t first_ = 0;   // of views_
-  std::size_t left_ = 0;    // bytes
+  std::size_t first_ = 0;  // of views_
+  std::size_t left_ = 0;   // bytes
   std::size_t shared_ = 0;
 };
 

@@ -21,10 +21,14 @@ exit_code code_of(const fault& f) {
   switch (f.code) {
     case errc::corrupt:
     case errc::torn:
-    case errc::unsupported: return exit_code::damaged;
-    case errc::invalid: return exit_code::usage;
-    case errc::fenced: return exit_code::fenced;
-    default: return exit_code::failed;
+    case errc::unsupported:
+      return exit_code::damaged;
+    case errc::invalid:
+      return exit_code::usage;
+    case errc::fenced:
+      return exit_code::fenced;
+    default:
+      return exit_code::failed;
   }
 }
 
@@ -41,15 +45,17 @@ class stop_signals {
 
   void watch(node& n) {
     descriptor_.emplace(n.main_loop().context(), ::signalfd(-1, &set_, SFD_NONBLOCK | SFD_CLOEXEC));
-    descriptor_->async_wait(boost::asio::posix::stream_descriptor::wait_read, [this, &n](const boost::system::error_code& error) {
-      if (error) return;
-      signalfd_siginfo info{};
-      if (::read(descriptor_->native_handle(), &info, sizeof info) != sizeof info) return watch_again(n);
-      log("server").info("stopping: {}", info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
-      // Whoever asks twice does not want to wait.
-      ::pthread_sigmask(SIG_UNBLOCK, &set_, nullptr);
-      n.request_stop();
-    });
+    descriptor_->async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                            [this, &n](const boost::system::error_code& error) {
+                              if (error) return;
+                              signalfd_siginfo info{};
+                              if (::read(descriptor_->native_handle(), &info, sizeof info) != sizeof info)
+                                return watch_again(n);
+                              log("server").info("stopping: {}", info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
+                              // Whoever asks twice does not want to wait.
+                              ::pthread_sigmask(SIG_UNBLOCK, &set_, nullptr);
+                              n.request_stop();
+                            });
   }
   // Before the reactor goes.
   void forget() { descriptor_.reset(); }
@@ -77,7 +83,8 @@ exit_code failed(const fault& f) {
 }  // namespace
 
 exit_code serve(const server_config& config) {
-  if (auto ok = set_up_logging({config.log_level, config.log_levels, config.log_format == "json"}); !ok) return failed(ok.error());
+  if (auto ok = set_up_logging({config.log_level, config.log_levels, config.log_format == "json"}); !ok)
+    return failed(ok.error());
   stop_signals signals;
   log("server").info("weir {} starts, data folder {}", version, config.data_dir);
   auto opened = node::open(config);

@@ -37,7 +37,8 @@ result<admin_client> admin_client::connect(const std::string& data_dir) {
   if (::connect(fd, reinterpret_cast<const sockaddr*>(&a), sizeof a) == 0) return client;
   const int error = errno;
   if (error == EACCES || error == EPERM) return fault(errc::denied, path + " belongs to another user");
-  return fault(errc::not_found, "no server runs on the data folder " + data_dir + " (" + message(error) + "); name another with --data-dir");
+  return fault(errc::not_found, "no server runs on the data folder " + data_dir + " (" + message(error) +
+                                    "); name another with --data-dir");
 }
 
 admin_client::~admin_client() {
@@ -77,7 +78,8 @@ result<json::object> admin_client::ask(const json::object& request) {
   }
   const json::value* why = out.if_contains("error");
   const json::value* text = why != nullptr && why->is_object() ? why->get_object().if_contains("message") : nullptr;
-  return fault(errc::invalid, text != nullptr && text->is_string() ? std::string(text->get_string()) : "the server refused");
+  return fault(errc::invalid,
+               text != nullptr && text->is_string() ? std::string(text->get_string()) : "the server refused");
 }
 
 }  // namespace weir::cli

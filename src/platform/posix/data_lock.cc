@@ -16,7 +16,8 @@ std::string holder(int fd) {
   std::array<char, 32> text{};
   const ssize_t n = ::pread(fd, text.data(), text.size() - 1, 0);
   std::string pid;
-  for (ssize_t i = 0; i < n && text[static_cast<std::size_t>(i)] >= '0' && text[static_cast<std::size_t>(i)] <= '9'; ++i) {
+  for (ssize_t i = 0; i < n && text[static_cast<std::size_t>(i)] >= '0' && text[static_cast<std::size_t>(i)] <= '9';
+       ++i) {
     pid += text[static_cast<std::size_t>(i)];
   }
   return pid.empty() ? "another process" : "process " + pid;

@@ -46,11 +46,15 @@ class posix_disk_test : public testing::TestWithParam<kind> {
   }
   std::shared_ptr<disk> make() {
     if (GetParam() == kind::ring_buffered) return make_uring_disk(reactor_, folder_, false).value();
-    return open_disk(reactor_, folder_, GetParam() == kind::direct ? disk_mode::direct : disk_mode::buffered).value().where;
+    return open_disk(reactor_, folder_, GetParam() == kind::direct ? disk_mode::direct : disk_mode::buffered)
+        .value()
+        .where;
   }
-  std::shared_ptr<file> open(const std::string& path, open_options options) { return disk_->open(path, options).value(); }
+  std::shared_ptr<file> open(const std::string& path, open_options options) {
+    return disk_->open(path, options).value();
+  }
 
-  template <class Result>
+  template<class Result>
   Result wait(const std::function<void(std::function<void(Result)>)>& start) {
     std::optional<Result> out;
     start([&](Result r) { out = std::move(r); });
@@ -107,10 +111,11 @@ TEST_P(posix_disk_test, durable_writes_in_flight_together_all_land) {
     memory.push_back(blocks(2, static_cast<char>('A' + i / 2)));
     const bytes both(memory.back().get(), 2 * disk_block_bytes);
     ++outstanding;
-    f->write(i * disk_block_bytes, {both.first(disk_block_bytes), both.subspan(disk_block_bytes)}, [&](result<std::size_t> n) {
-      EXPECT_EQ(n.value(), 2 * disk_block_bytes);
-      --outstanding;
-    });
+    f->write(i * disk_block_bytes, {both.first(disk_block_bytes), both.subspan(disk_block_bytes)},
+             [&](result<std::size_t> n) {
+               EXPECT_EQ(n.value(), 2 * disk_block_bytes);
+               --outstanding;
+             });
   }
   reactor_.run_until([&] { return outstanding == 0; });
   byte_vector all(64 * disk_block_bytes);
@@ -186,7 +191,8 @@ TEST_P(posix_disk_test, a_full_disk_is_no_space) {
 TEST_P(posix_disk_test, a_refused_reservation_is_no_space) {
   auto f = open("big", {.create = true});
   const std::uint64_t more_than_a_file_may_have = std::uint64_t{1} << 62;
-  const auto outcome = wait<result<void>>([&](op_done done) { f->allocate(more_than_a_file_may_have, std::move(done)); });
+  const auto outcome =
+      wait<result<void>>([&](op_done done) { f->allocate(more_than_a_file_may_have, std::move(done)); });
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().code, errc::no_space);
 }
@@ -243,7 +249,7 @@ INSTANTIATE_TEST_SUITE_P(all, posix_disk_test, testing::Values(kind::direct, kin
                          [](const auto& chosen) {
                            return chosen.param == kind::direct          ? "direct"
                                   : chosen.param == kind::ring_buffered ? "ring_buffered"
-                                                                      : "threads";
+                                                                        : "threads";
                          });
 
 TEST(open_disk, automatic_makes_the_folder_and_names_its_path) {

@@ -69,8 +69,8 @@ result<opened_disk> open_disk(reactor& owner, const std::string& folder, disk_mo
     return opened_disk{*made, {}};
   }
   if (mode == disk_mode::direct) {
-    return fault(direct.error().code, "storage.disk = direct is not possible in " + folder + ": " + direct.error().text +
-                                          "; use auto or buffered");
+    return fault(direct.error().code, "storage.disk = direct is not possible in " + folder + ": " +
+                                          direct.error().text + "; use auto or buffered");
   }
   return opened_disk{make_thread_disk(owner, folder), direct.error().text};
 }

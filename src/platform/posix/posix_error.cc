@@ -9,18 +9,24 @@ namespace {
 
 errc code_of(int error) {
   switch (error) {
-    case ENOENT: return errc::not_found;
-    case EEXIST: return errc::exists;
+    case ENOENT:
+      return errc::not_found;
+    case EEXIST:
+      return errc::exists;
     case ENOSPC:
     case EDQUOT:
-    case EFBIG: return errc::no_space;
+    case EFBIG:
+      return errc::no_space;
     case EACCES:
     case EPERM:
-    case EROFS: return errc::denied;
+    case EROFS:
+      return errc::denied;
     case EBUSY:
     case EMFILE:
-    case ENFILE: return errc::busy;
-    default: return errc::io;
+    case ENFILE:
+      return errc::busy;
+    default:
+      return errc::io;
   }
 }
 

@@ -167,7 +167,8 @@ result<std::shared_ptr<open_file>> posix_disk::open_fds(const std::string& path,
   auto f = std::make_shared<open_file>();
   f->path = path;
   f->durable = options.durable_writes;
-  const int flags = O_RDWR | O_CLOEXEC | (options.create ? O_CREAT : 0) | (options.create && options.exclusive ? O_EXCL : 0);
+  const int flags =
+      O_RDWR | O_CLOEXEC | (options.create ? O_CREAT : 0) | (options.create && options.exclusive ? O_EXCL : 0);
   f->fd = unique_fd(::open(full(path).c_str(), flags, 0640));
   if (!f->fd.valid()) return fault_from_errno(errno, "open " + path);
   if (direct && options.durable_writes) {
@@ -177,7 +178,8 @@ result<std::shared_ptr<open_file>> posix_disk::open_fds(const std::string& path,
 }
 
 result<void> posix_disk::make_folder(const std::string& path) {
-  if (::mkdir(full(path).c_str(), 0750) != 0 && errno != EEXIST) return fault_from_errno(errno, "create folder " + path);
+  if (::mkdir(full(path).c_str(), 0750) != 0 && errno != EEXIST)
+    return fault_from_errno(errno, "create folder " + path);
   return {};
 }
 
@@ -197,14 +199,16 @@ result<std::vector<folder_entry>> posix_disk::list(const std::string& path) {
 }
 
 result<void> posix_disk::rename(const std::string& from, const std::string& to) {
-  if (::rename(full(from).c_str(), full(to).c_str()) != 0) return fault_from_errno(errno, "rename " + from + " to " + to);
+  if (::rename(full(from).c_str(), full(to).c_str()) != 0)
+    return fault_from_errno(errno, "rename " + from + " to " + to);
   return {};
 }
 
 result<space_info> posix_disk::space() {
   struct statvfs st {};
   if (::statvfs(folder_.c_str(), &st) != 0) return fault_from_errno(errno, "free space of " + folder_);
-  return space_info{static_cast<std::uint64_t>(st.f_blocks) * st.f_frsize, static_cast<std::uint64_t>(st.f_bavail) * st.f_frsize};
+  return space_info{static_cast<std::uint64_t>(st.f_blocks) * st.f_frsize,
+                    static_cast<std::uint64_t>(st.f_bavail) * st.f_frsize};
 }
 
 result<void> posix_disk::unlink_now(const std::string& path) { return unlink_path(full(path), path); }

@@ -18,9 +18,9 @@ namespace weir::platform {
 
 // An open file's descriptors. Operations in flight hold it, so it closes after the last of them.
 struct open_file {
-  std::string path;    // relative, for messages
-  unique_fd fd;        // buffered: reads, and all writes of ordinary files
-  unique_fd direct;    // O_DIRECT|DSYNC writes of durable files, invalid where the file system refuses it
+  std::string path;  // relative, for messages
+  unique_fd fd;      // buffered: reads, and all writes of ordinary files
+  unique_fd direct;  // O_DIRECT|DSYNC writes of durable files, invalid where the file system refuses it
   bool durable = false;
 };
 
@@ -85,7 +85,8 @@ class posix_disk : public disk {
 };
 
 // The system calls themselves, complete (they continue after a partial transfer). Any thread.
-[[nodiscard]] result<std::size_t> write_all(int fd, std::uint64_t pos, std::vector<iovec> parts, const std::string& path);
+[[nodiscard]] result<std::size_t> write_all(int fd, std::uint64_t pos, std::vector<iovec> parts,
+                                            const std::string& path);
 [[nodiscard]] result<std::size_t> read_up_to(int fd, std::uint64_t pos, mutable_bytes into, const std::string& path);
 [[nodiscard]] result<void> sync_fd(int fd, const std::string& path);
 [[nodiscard]] result<void> allocate_fd(int fd, std::uint64_t length, const std::string& path);

@@ -33,9 +33,7 @@ struct reactor::asio_part {
   std::uint64_t wake_count = 0;
 };
 
-reactor::reactor(reactor_options options) : options_(options), asio_(std::make_unique<asio_part>()) {
-  watch_wake_up();
-}
+reactor::reactor(reactor_options options) : options_(options), asio_(std::make_unique<asio_part>()) { watch_wake_up(); }
 
 reactor::~reactor() = default;
 

@@ -81,9 +81,9 @@ class reactor final : public executor {
   bool stopped_ = false;
   std::atomic<std::thread::id> owner_{};
 
-  std::mutex mailbox_mutex_;       // held for a push or a swap only
-  std::vector<task> mailbox_;      // under mailbox_mutex_
-  bool asleep_ = false;            // under mailbox_mutex_: the next sender must write the eventfd
+  std::mutex mailbox_mutex_;   // held for a push or a swap only
+  std::vector<task> mailbox_;  // under mailbox_mutex_
+  bool asleep_ = false;        // under mailbox_mutex_: the next sender must write the eventfd
   std::vector<task> mailbox_run_;
 };
 

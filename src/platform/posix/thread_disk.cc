@@ -61,7 +61,7 @@ class worker_pool {
 };
 
 // Packs a job and its typed completion for the pool.
-template <class Result>
+template<class Result>
 void run_job(worker_pool& pool, std::function<Result()> job, std::function<void(Result)> done) {
   pool.run([job = std::move(job), done = std::move(done)]() mutable -> task {
     return [outcome = job(), done = std::move(done)] { done(outcome); };
@@ -70,7 +70,8 @@ void run_job(worker_pool& pool, std::function<Result()> job, std::function<void(
 
 class thread_file final : public posix_file {
  public:
-  thread_file(std::shared_ptr<open_file> f, std::shared_ptr<worker_pool> pool) : posix_file(std::move(f)), pool_(std::move(pool)) {}
+  thread_file(std::shared_ptr<open_file> f, std::shared_ptr<worker_pool> pool)
+      : posix_file(std::move(f)), pool_(std::move(pool)) {}
 
   void write(std::uint64_t pos, std::vector<bytes> parts, io_done done) override {
     assert_aligned(pos, parts);
@@ -96,12 +97,14 @@ class thread_file final : public posix_file {
 
   void sync(op_done done) override {
     order_->after_writes([pool = pool_, f = f_, done = std::move(done)] {
-      run_job<result<void>>(*pool, [f] { return sync_fd(f->fd.get(), f->path); }, done);
+      run_job<result<void>>(
+          *pool, [f] { return sync_fd(f->fd.get(), f->path); }, done);
     });
   }
 
   void allocate(std::uint64_t length, op_done done) override {
-    run_job<result<void>>(*pool_, [f = f_, length] { return allocate_fd(f->fd.get(), length, f->path); }, std::move(done));
+    run_job<result<void>>(
+        *pool_, [f = f_, length] { return allocate_fd(f->fd.get(), length, f->path); }, std::move(done));
   }
 
  private:
@@ -120,10 +123,12 @@ class thread_disk final : public posix_disk {
     return std::shared_ptr<file>(std::make_shared<thread_file>(std::move(*f), pool_));
   }
   void unlink(const std::string& path, op_done done) override {
-    run_job<result<void>>(*pool_, [full = full(path), path] { return unlink_path(full, path); }, std::move(done));
+    run_job<result<void>>(
+        *pool_, [full = full(path), path] { return unlink_path(full, path); }, std::move(done));
   }
   void sync_folder(const std::string& path, op_done done) override {
-    run_job<result<void>>(*pool_, [full = full(path), path] { return sync_folder_path(full, path); }, std::move(done));
+    run_job<result<void>>(
+        *pool_, [full = full(path), path] { return sync_folder_path(full, path); }, std::move(done));
   }
   [[nodiscard]] std::string durable_path() const override { return "buffered"; }
 

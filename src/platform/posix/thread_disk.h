@@ -16,6 +16,7 @@ struct thread_disk_options {
 
 // `folder` must exist. The reactor must outlive the disk; the disk's destructor waits for what the threads have begun and
 // drops what they have not.
-[[nodiscard]] std::shared_ptr<disk> make_thread_disk(reactor& owner, const std::string& folder, thread_disk_options options = {});
+[[nodiscard]] std::shared_ptr<disk> make_thread_disk(reactor& owner, const std::string& folder,
+                                                     thread_disk_options options = {});
 
 }  // namespace weir::platform

@@ -27,9 +27,7 @@ class timer_heap {
     std::uint64_t id;
   };
   struct later {
-    bool operator()(const entry& a, const entry& b) const {
-      return a.when != b.when ? a.when > b.when : a.id > b.id;
-    }
+    bool operator()(const entry& a, const entry& b) const { return a.when != b.when ? a.when > b.when : a.id > b.id; }
   };
   void drop_cancelled_front();
   void rebuild_if_mostly_cancelled();

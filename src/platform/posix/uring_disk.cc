@@ -77,8 +77,9 @@ struct read_op : std::enable_shared_from_this<read_op> {
 
   void start() {
     const auto length = static_cast<unsigned>(std::min<std::size_t>(into.size() - have, 1U << 30));
-    ring->start([&](io_uring_sqe* sqe) { io_uring_prep_read(sqe, f->fd.get(), into.data() + have, length, pos + have); },
-                [self = shared_from_this()](int rc) { self->on_result(rc); });
+    ring->start(
+        [&](io_uring_sqe* sqe) { io_uring_prep_read(sqe, f->fd.get(), into.data() + have, length, pos + have); },
+        [self = shared_from_this()](int rc) { self->on_result(rc); });
   }
 
   void on_result(int rc) {
@@ -166,7 +167,11 @@ class uring_file final : public posix_file {
 class uring_disk final : public posix_disk {
  public:
   uring_disk(reactor& owner, const std::string& folder, bool direct, std::shared_ptr<uring_queue> ring)
-      : posix_disk(folder), owner_(owner), ring_(std::move(ring)), direct_(direct), watch_(owner.context(), ::dup(ring_->fd())) {
+      : posix_disk(folder),
+        owner_(owner),
+        ring_(std::move(ring)),
+        direct_(direct),
+        watch_(owner.context(), ::dup(ring_->fd())) {
     watch();
     owner.add_turn_hook([weak = std::weak_ptr<uring_queue>(ring_)] {
       const auto queue = weak.lock();

@@ -14,6 +14,7 @@ namespace weir::platform {
 // errc::unsupported when the kernel (or a container's system call filter) refuses io_uring or an operation that we need.
 // `direct_writes` false: durable files are written buffered and synced by the same ring. `folder` must exist, the reactor
 // must outlive the disk. The destructor waits for everything in flight and runs no completions.
-[[nodiscard]] result<std::shared_ptr<disk>> make_uring_disk(reactor& owner, const std::string& folder, bool direct_writes = true);
+[[nodiscard]] result<std::shared_ptr<disk>> make_uring_disk(reactor& owner, const std::string& folder,
+                                                            bool direct_writes = true);
 
 }  // namespace weir::platform

@@ -12,7 +12,8 @@ namespace weir::platform {
 namespace {
 
 bool has_operations(io_uring& ring) {
-  const std::unique_ptr<io_uring_probe, void (*)(io_uring_probe*)> probe(io_uring_get_probe_ring(&ring), io_uring_free_probe);
+  const std::unique_ptr<io_uring_probe, void (*)(io_uring_probe*)> probe(io_uring_get_probe_ring(&ring),
+                                                                         io_uring_free_probe);
   if (!probe) return false;
   for (const int op : {IORING_OP_WRITEV, IORING_OP_READ, IORING_OP_FSYNC, IORING_OP_FALLOCATE, IORING_OP_UNLINKAT}) {
     if (!io_uring_opcode_supported(probe.get(), op)) return false;
@@ -29,7 +30,8 @@ result<std::unique_ptr<uring_queue>> uring_queue::make(unsigned entries) {
   if (rc == -EINVAL) rc = io_uring_queue_init(entries, &q->ring_, IORING_SETUP_CLAMP);
   if (rc != 0) return fault(errc::unsupported, "io_uring: " + std::generic_category().message(-rc));
   q->open_ = true;
-  if (!has_operations(q->ring_)) return fault(errc::unsupported, "io_uring: this kernel lacks operations that are needed");
+  if (!has_operations(q->ring_))
+    return fault(errc::unsupported, "io_uring: this kernel lacks operations that are needed");
   return q;
 }
 

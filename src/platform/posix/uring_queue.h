@@ -25,11 +25,12 @@ class uring_queue {
 
   // Queues an operation: `prepare` fills the entry. What it points to must live until the completion ran; the completion
   // owns it best. Nothing is seen by the kernel before submit(), unless the ring is full.
-  template <class Prepare>
+  template<class Prepare>
   void start(Prepare&& prepare, completion done) {
     io_uring_sqe* sqe = free_entry();
     prepare(sqe);
-    io_uring_sqe_set_data(sqe, new completion(std::move(done)));  // tidy-allow(new): the kernel carries it until complete()
+    io_uring_sqe_set_data(sqe,
+                          new completion(std::move(done)));  // tidy-allow(new): the kernel carries it until complete()
     ++in_flight_;
   }
   // Gives what is queued to the kernel. Returns whether there was something.

@@ -1,15 +1,15 @@
 // weir bench disk: what a durable write costs on this disk, both ways that the server can write, at several sizes and depths.
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <boost/json.hpp>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
-#include <fmt/format.h>
 #include <iostream>
 #include <memory>
-#include <sys/resource.h>
-#include <unistd.h>
 #include <vector>
 
 #include "platform/posix/open_disk.h"
@@ -47,7 +47,8 @@ struct block_free {
 // written before, as the write-ahead log does it.
 class measurement {
  public:
-  measurement(platform::reactor& loop, platform::file& file, std::uint64_t file_bytes, std::size_t size, unsigned depth, double seconds)
+  measurement(platform::reactor& loop, platform::file& file, std::uint64_t file_bytes, std::size_t size, unsigned depth,
+              double seconds)
       : loop_(loop), file_(file), slots_(file_bytes / size), size_(size), depth_(depth) {
     memory_.reset(static_cast<std::byte*>(std::aligned_alloc(platform::disk_block_bytes, size)));
     for (std::size_t i = 0; i < size; ++i) memory_.get()[i] = static_cast<std::byte>(i * 31 + size);
@@ -124,7 +125,8 @@ result<std::vector<std::int64_t>> parse_list(const std::string& text, result<std
 
 result<void> prewrite(platform::file& file, std::uint64_t length) {
   const std::size_t step = 1 << 20;
-  const std::unique_ptr<std::byte, block_free> zeros(static_cast<std::byte*>(std::aligned_alloc(platform::disk_block_bytes, step)));
+  const std::unique_ptr<std::byte, block_free> zeros(
+      static_cast<std::byte*>(std::aligned_alloc(platform::disk_block_bytes, step)));
   std::fill_n(zeros.get(), step, std::byte{0});
   for (std::uint64_t at = 0; at < length; at += step) {
     if (auto ok = file.write_now(at, bytes(zeros.get(), std::min<std::uint64_t>(step, length - at))); !ok) return ok;
@@ -132,8 +134,9 @@ result<void> prewrite(platform::file& file, std::uint64_t length) {
   return file.sync_now();
 }
 
-result<void> measure_path(const disk_flags& flags, const std::string& folder, platform::disk_mode mode, const char* name,
-                          const std::vector<std::int64_t>& sizes, const std::vector<std::int64_t>& depths, json::array& rows) {
+result<void> measure_path(const disk_flags& flags, const std::string& folder, platform::disk_mode mode,
+                          const char* name, const std::vector<std::int64_t>& sizes,
+                          const std::vector<std::int64_t>& depths, json::array& rows) {
   platform::reactor loop;
   auto disk = platform::open_disk(loop, folder, mode);
   if (!disk) return disk.error();
@@ -142,7 +145,8 @@ result<void> measure_path(const disk_flags& flags, const std::string& folder, pl
   if (auto ok = prewrite(**file, static_cast<std::uint64_t>(flags.file_bytes)); !ok) return ok;
   for (const std::int64_t size : sizes) {
     for (const std::int64_t depth : depths) {
-      measurement one(loop, **file, static_cast<std::uint64_t>(flags.file_bytes), static_cast<std::size_t>(size), static_cast<unsigned>(depth), flags.seconds);
+      measurement one(loop, **file, static_cast<std::uint64_t>(flags.file_bytes), static_cast<std::size_t>(size),
+                      static_cast<unsigned>(depth), flags.seconds);
       auto row = one.run();
       if (!row) return row.error();
       (*row)["path"] = disk->where->durable_path();
@@ -159,21 +163,24 @@ int run_bench_disk(const disk_flags& flags) {
   const auto depths = parse_list(flags.depths, parse_integer);
   if (!depths) return cli::complain("--depths: " + depths.error().text, 2);
   for (const std::int64_t s : *sizes) {
-    if (s < 4096 || s % 4096 != 0 || s > flags.file_bytes) return cli::complain("--sizes: multiples of 4KiB up to the size of the file are possible", 2);
+    if (s < 4096 || s % 4096 != 0 || s > flags.file_bytes)
+      return cli::complain("--sizes: multiples of 4KiB up to the size of the file are possible", 2);
   }
   for (const std::int64_t d : *depths) {
     if (d < 1 || d > 64) return cli::complain("--depths: 1 to 64 is possible", 2);
   }
   const std::string folder = fmt::format("{}/weir-bench-{}", flags.folder, ::getpid());
   json::array rows;
-  if (auto direct = measure_path(flags, folder, platform::disk_mode::direct, "direct", *sizes, *depths, rows); !direct) {
+  if (auto direct = measure_path(flags, folder, platform::disk_mode::direct, "direct", *sizes, *depths, rows);
+      !direct) {
     (void)cli::complain("direct: " + direct.error().text);
   }
   const auto buffered = measure_path(flags, folder, platform::disk_mode::buffered, "buffered", *sizes, *depths, rows);
   std::error_code ignored;
   std::filesystem::remove_all(folder, ignored);
   if (!buffered) return cli::complain("buffered: " + buffered.error().text);
-  print(std::cout, flags.format, rows, {"path", "size", "depth", "writes_per_s", "mb_per_s", "p50_us", "p99_us", "max_us", "cpu_us_per_write"});
+  print(std::cout, flags.format, rows,
+        {"path", "size", "depth", "writes_per_s", "mb_per_s", "p50_us", "p99_us", "max_us", "cpu_us_per_write"});
   return 0;
 }
 
@@ -182,11 +189,16 @@ int run_bench_disk(const disk_flags& flags) {
 void add_bench_disk_command(CLI::App& app, cli::run_state& run) {
   auto flags = std::make_shared<disk_flags>();
   CLI::App& group = cli::command_group(app, "bench", "measure a broker or a disk");
-  CLI::App& command = *group.add_subcommand("disk", "measure durable writes: latency and throughput by size and depth, direct and buffered");
-  command.add_option("--folder", flags->folder, "a folder on the disk to measure")->capture_default_str()->check(CLI::ExistingDirectory);
+  CLI::App& command = *group.add_subcommand(
+      "disk", "measure durable writes: latency and throughput by size and depth, direct and buffered");
+  command.add_option("--folder", flags->folder, "a folder on the disk to measure")
+      ->capture_default_str()
+      ->check(CLI::ExistingDirectory);
   command.add_option("--sizes", flags->sizes, "sizes of one write")->capture_default_str();
   command.add_option("--depths", flags->depths, "writes in flight")->capture_default_str();
-  command.add_option("--seconds", flags->seconds, "time per measurement")->capture_default_str()->check(CLI::Range(0.05, 600.0));
+  command.add_option("--seconds", flags->seconds, "time per measurement")
+      ->capture_default_str()
+      ->check(CLI::Range(0.05, 600.0));
   cli::add_output_flag(command, flags->format);
   command.callback([&run, flags] { run.action = [flags] { return run_bench_disk(*flags); }; });
 }

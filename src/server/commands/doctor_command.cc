@@ -1,16 +1,16 @@
 // weir doctor: looks for what most often keeps a server from working well, and says what to do.
-#include <CLI/CLI.hpp>
 #include <arpa/inet.h>
-#include <boost/json.hpp>
 #include <fcntl.h>
-#include <filesystem>
 #include <fmt/format.h>
-#include <iostream>
-#include <memory>
 #include <netdb.h>
 #include <sys/socket.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
+#include <boost/json.hpp>
+#include <filesystem>
+#include <iostream>
+#include <memory>
 
 #include "cli/net/admin_client.h"
 #include "platform/posix/open_disk.h"
@@ -40,7 +40,9 @@ void check_folder(const server_config& c, findings& out) {
   if (!std::filesystem::exists(folder, error)) {
     const std::filesystem::path parent = std::filesystem::absolute(folder, error).parent_path();
     const bool can = ::access(parent.c_str(), W_OK) == 0;
-    out.push_back({"data folder", can ? "ok" : "problem", c.data_dir + (can ? " does not exist yet; the server makes it" : " does not exist and cannot be made in " + parent.string())});
+    out.push_back({"data folder", can ? "ok" : "problem",
+                   c.data_dir + (can ? " does not exist yet; the server makes it"
+                                     : " does not exist and cannot be made in " + parent.string())});
     return;
   }
   const bool can = ::access(c.data_dir.c_str(), R_OK | W_OK | X_OK) == 0;
@@ -63,14 +65,20 @@ void check_disk_path(const server_config& c, findings& out) {
   const auto direct = platform::probe_direct(c.data_dir);
   if (direct) return out.push_back({"disk path", "ok", "direct durable writes work"});
   const bool wanted = c.disk == platform::disk_mode::direct;
-  out.push_back({"disk path", wanted ? "problem" : "hint", "durable writes go buffered, which costs more CPU and latency: " + direct.error().text});
+  out.push_back({"disk path", wanted ? "problem" : "hint",
+                 "durable writes go buffered, which costs more CPU and latency: " + direct.error().text});
 }
 
 void check_files(const server_config& c, findings& out) {
   const std::int64_t limit = raise_open_file_limit();
   const std::int64_t needed = c.limits.connections + static_cast<std::int64_t>(c.store.open_files_max) + 256;
-  const std::string text = fmt::format("{} open files are allowed, {} would serve limits.connections = {}", limit, needed, c.limits.connections);
-  out.push_back({"open files", limit < 4096 ? "problem" : limit < needed ? "hint" : "ok", limit < needed ? text + "; raise it with LimitNOFILE= or ulimit -n" : text});
+  const std::string text = fmt::format("{} open files are allowed, {} would serve limits.connections = {}", limit,
+                                       needed, c.limits.connections);
+  out.push_back({"open files",
+                 limit < 4096     ? "problem"
+                 : limit < needed ? "hint"
+                                  : "ok",
+                 limit < needed ? text + "; raise it with LimitNOFILE= or ulimit -n" : text});
 }
 
 // Connects within two seconds; the fault says why not.
@@ -85,13 +93,15 @@ result<void> reach(const protocol::endpoint& where) {
   const platform::unique_fd fd(::socket(list->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const timeval patience{2, 0};
   ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-  if (::connect(fd.get(), list->ai_addr, list->ai_addrlen) != 0) return fault(errc::io, std::generic_category().message(errno));
+  if (::connect(fd.get(), list->ai_addr, list->ai_addrlen) != 0)
+    return fault(errc::io, std::generic_category().message(errno));
   return {};
 }
 
 void check_address(const std::string& check, const protocol::endpoint& where, findings& out) {
   const auto reached = reach(where);
-  out.push_back({check, reached ? "ok" : "problem", print_endpoint(where) + (reached ? " answers" : ": " + reached.error().text)});
+  out.push_back({check, reached ? "ok" : "problem",
+                 print_endpoint(where) + (reached ? " answers" : ": " + reached.error().text)});
 }
 
 void check_server(const server_config& c, findings& out) {
@@ -99,7 +109,9 @@ void check_server(const server_config& c, findings& out) {
   if (!client) return out.push_back({"server", "hint", client.error().text});
   const auto status = client->ask({{"op", "status"}});
   if (!status) return out.push_back({"server", "problem", status.error().text});
-  out.push_back({"server", "ok", fmt::format("version {}, process {}", std::string(status->at("version").as_string()), json::serialize(status->at("pid")))});
+  out.push_back({"server", "ok",
+                 fmt::format("version {}, process {}", std::string(status->at("version").as_string()),
+                             json::serialize(status->at("pid")))});
   for (const json::value& l : status->at("listeners").as_array()) {
     const auto where = parse_endpoint(std::string(l.at("address").as_string()));
     if (where) check_address("listener", *where, out);
@@ -150,10 +162,13 @@ void add_doctor_command(CLI::App& app, cli::run_state& run) {
   };
   auto flags = std::make_shared<doctor_flags>();
   CLI::App& command = *app.add_subcommand("doctor", "look for what keeps a server from working well");
-  command.add_option("--config", flags->config, "configuration file of the server")->envname("WEIR_CONFIG")->type_name("FILE");
+  command.add_option("--config", flags->config, "configuration file of the server")
+      ->envname("WEIR_CONFIG")
+      ->type_name("FILE");
   command.add_option("--data-dir", flags->data_dir, "data folder of the server")->type_name("DIR");
   cli::add_output_flag(command, flags->format);
-  command.callback([&run, flags] { run.action = [flags] { return run_doctor(flags->config, flags->data_dir, flags->format); }; });
+  command.callback(
+      [&run, flags] { run.action = [flags] { return run_doctor(flags->config, flags->data_dir, flags->format); }; });
 }
 
 }  // namespace weir::server

@@ -32,7 +32,10 @@ void add_key(CLI::App& command, const config_key& key, server_flags& flags) {
   const std::size_t dot = key.name.find('.');
   const std::string group = dot == std::string::npos ? "Configuration" : "Configuration: " + key.name.substr(0, dot);
   if (key.name == "dev") {
-    command.add_flag_callback("--dev", [&flags] { flags.values.emplace_back("dev", "true"); }, key.doc)->group(group);
+    command
+        .add_flag_callback(
+            "--dev", [&flags] { flags.values.emplace_back("dev", "true"); }, key.doc)
+        ->group(group);
     return;
   }
   const server_config defaults;
@@ -57,7 +60,8 @@ int run_server(const server_flags& flags, const std::vector<std::string>& extras
   }
   for (const std::string& extra : extras) {
     if (!extra.starts_with("--")) return cli::complain("weir server takes no argument \"" + extra + "\"", 2);
-    const std::string name = extra.substr(2, extra.find('=') == std::string::npos ? std::string::npos : extra.find('=') - 2);
+    const std::string name =
+        extra.substr(2, extra.find('=') == std::string::npos ? std::string::npos : extra.find('=') - 2);
     std::string normal = name;
     for (char& c : normal) c = c == '-' ? '_' : c;
     return cli::complain(unknown_key("--" + name, normal), 2);
@@ -77,15 +81,16 @@ void add_server_command(CLI::App& app, cli::run_state& run) {
   auto flags = std::make_shared<server_flags>();
   CLI::App& command = *app.add_subcommand("server", "run a broker");
   command.allow_extras();
-  command.add_option("--config", flags->config, "configuration file (TOML); conf.d/*.toml beside it overlays it")->envname("WEIR_CONFIG")->type_name("FILE");
+  command.add_option("--config", flags->config, "configuration file (TOML); conf.d/*.toml beside it overlays it")
+      ->envname("WEIR_CONFIG")
+      ->type_name("FILE");
   command.add_flag("--check-config", flags->check, "say whether the configuration is right, and end");
   command.add_flag("--example-config", flags->example, "print a commented file with every key, and end");
   // For docs/configuration.md; a test compares it.
   command.add_flag("--config-table", flags->table)->group("");
   for (const config_key& key : config_keys()) add_key(command, key, *flags);
-  command.callback([&command, &run, flags] {
-    run.action = [&command, flags] { return run_server(*flags, command.remaining()); };
-  });
+  command.callback(
+      [&command, &run, flags] { run.action = [&command, flags] { return run_server(*flags, command.remaining()); }; });
 }
 
 }  // namespace weir::server
