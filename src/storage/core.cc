@@ -85,7 +85,6 @@ void core::apply_entry(log_state& log, const entry_header& h, chunk& where, std:
 }
 
 void core::add_extent(log_state& log, const extent& e) {
-  ++e.file->extents;
   log.extent_bytes += e.length;
   log.extents_max_ts = std::max(log.extents_max_ts, e.max_timestamp_ms);
   if (!log.extents.empty()) {
@@ -95,10 +94,10 @@ void core::add_extent(log_state& log, const extent& e) {
       last.length += e.length;
       last.end = e.end;
       last.max_timestamp_ms = std::max(last.max_timestamp_ms, e.max_timestamp_ms);
-      --e.file->extents;
       return;
     }
   }
+  ++e.file->extents;
   log.extents.push_back(e);
 }
 

@@ -122,7 +122,10 @@ result<void> recovery::take_extents(const manifest_edit& e) {
       return fault(errc::corrupt, "manifest: an extent of log " + std::to_string(x.log.raw()) + " is impossible");
     }
     if (!log->extents.empty() && x.base < log->extents.back().end) unsorted.insert(log);
-    core_.add_extent(*log, {file, x.position, x.length, x.base, x.end, x.max_timestamp_ms});
+    // Pieces stay apart until all edits are in: a later cut names them by where they began, and which of them the running
+    // store had joined depends on what it had dropped by then.
+    ++file->extents;
+    log->extents.push_back({file, x.position, x.length, x.base, x.end, x.max_timestamp_ms});
   }
   for (log_state* log : unsorted) {
     std::sort(log->extents.begin(), log->extents.end(), [](const extent& a, const extent& b) { return a.base < b.base; });
@@ -142,6 +145,12 @@ result<void> recovery::take_extents(const manifest_edit& e) {
 // Sums, ends and the growing file of each log, once all edits are in.
 void recovery::settle_extents() {
   core_.logs.each([this](log_state& log) {
+    std::vector<extent> pieces;
+    pieces.swap(log.extents);
+    for (const extent& x : pieces) {
+      --x.file->extents;
+      core_.add_extent(log, x);
+    }
     core_.recount_extents(log);
     if (core_.planted(planted_fault::offset_reused)) {
       log.end = log.flushed_end = log.extents.empty() ? log.start : log.extents.back().end;
