@@ -177,11 +177,11 @@ class storage_run {
     return true;
   }
 
+  // The damaged byte and what stands before it; what is behind may be the end of a file that still grows.
   [[nodiscard]] static byte_vector around(const platform::sim::sim_inode& node, std::uint64_t bit) {
-    const std::uint64_t from = std::min<std::uint64_t>(bit / 8 < 16 ? 0 : bit / 8 - 16, node.cache.size());
-    const std::uint64_t to = std::min<std::uint64_t>(bit / 8 + 16, node.cache.size());
-    return {node.cache.begin() + static_cast<std::ptrdiff_t>(from),
-            node.cache.begin() + static_cast<std::ptrdiff_t>(to)};
+    const std::uint64_t to = std::min<std::uint64_t>(bit / 8 + 1, node.cache.size());
+    const std::uint64_t from = to < 32 ? 0 : to - 32;
+    return {node.cache.begin() + static_cast<std::ptrdiff_t>(from), node.cache.begin() + static_cast<std::ptrdiff_t>(to)};
   }
 
   // Flips the same bits back, where nobody wrote since: a store that refused must have left everything as it was.

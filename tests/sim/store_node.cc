@@ -133,8 +133,9 @@ void store_node::check_files() {
   const auto paths = volume_.paths();
   const auto wal_files = std::count_if(paths.begin(), paths.end(),
                                        [this](const std::string& path) { return path.starts_with(folder_ + "/wal/"); });
-  // One may be under construction at each crash of a row, and the store keeps at least two more than its least.
-  const auto most = std::max(options_.wal_files_max, options_.wal_files_min + 2) + 4;
+  // One may be under construction at each crash of a row, or not be unlinked because unlinking fails; but not more
+  // and more of them.
+  const auto most = std::max(options_.wal_files_max, options_.wal_files_min + 2) + 12;
   if (wal_files > most) fail(std::to_string(wal_files) + " WAL files pile up");
 }
 
@@ -142,7 +143,7 @@ void store_node::check_clean_start(bool names_survived) {
   const auto& r = store_->recovered();
   if (r.replayed_records != 0) fail(std::to_string(r.replayed_records) + " records replayed after a clean stop");
   // A merge of files that the stop cut off leaves its output to the next start.
-  if (names_survived && r.orphans_removed > 2) {
+  if (names_survived && r.orphans_removed > 8) {
     fail(std::to_string(r.orphans_removed) + " files of nobody after a clean stop");
   }
 }
@@ -161,12 +162,8 @@ void store_node::check_bounds() {
            ") but should be [" + std::to_string(log.start.raw()) + ", " + std::to_string(log.end.raw()) + ")");
       return;
     }
-    const offset durable = std::max(known.durable_end(id), offset{});
-    if (info.durable_end > info.end || info.durable_end > std::max(durable, info.start)) {
-      fail(name + " shows durable end " + std::to_string(info.durable_end.raw()) + ", only " +
-           std::to_string(durable.raw()) + " of " + std::to_string(log.end.raw()) + " is");
-      return;
-    }
+    if (info.durable_end > info.end) return fail(name + " is durable beyond its end");
+    known.promise(id, info.durable_end);
     if (settled() && info.durable_end != info.end) {
       fail(name + " is settled, but its durable end is " + std::to_string(info.durable_end.raw()) + " of " +
            std::to_string(info.end.raw()));

@@ -95,6 +95,17 @@ void truth::durable(std::uint64_t ticket) {
   }
 }
 
+void truth::promise(model::log_id id, model::offset durable_end) {
+  const log_truth& log = logs.at(id);
+  auto& shard = shards[log.shard];
+  for (auto e = log.entries.rbegin(); e != log.entries.rend() && (*e)->at > shard.acked; ++e) {
+    if ((*e)->end() <= durable_end && (*e)->base >= log.start) {
+      shard.acked = (*e)->at;
+      return;
+    }
+  }
+}
+
 void truth::recovered(model::shard_id shard, std::uint64_t lsn) { shards[shard].records.resize(lsn); }
 
 void truth::rebuild_logs() {

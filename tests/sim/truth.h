@@ -61,6 +61,8 @@ class truth {
   void add(const model::applied_record& r);
   void set_ticket(std::uint64_t ticket);  // of all records that have none
   void durable(std::uint64_t ticket);
+  // The store shows this end as durable (it may know before it says so by ticket): the entries below must stay.
+  void promise(model::log_id log, model::offset durable_end);
   // The store came back with the shard at this lsn: what was behind it is lost, what is left is now seen by others.
   void recovered(model::shard_id shard, std::uint64_t lsn);
   void rebuild_logs();
