@@ -318,11 +318,9 @@ class storage_run {
     if (over()) return;
     close_all();
     if (over()) return;
-    (void)world_.run_for(50'000'000, patience_steps);  // unlinks that nobody waits for
-    const bool power = dice_.chance(0.5);
-    crash(power);
+    crash(dice_.chance(0.5));
     if (!open_all()) return;
-    for (auto& n : nodes_) n->check_clean_start(!power);
+    for (auto& n : nodes_) n->check_clean_start();
     verify_all();
   }
 

@@ -68,8 +68,8 @@ class store_node {
   [[nodiscard]] bool verified() const { return verify_left_.empty() && reads_open_ == 0; }
   [[nodiscard]] std::uint64_t reads_open() const { return reads_open_; }
   void check_bounds();
-  // After a clean stop nothing is left to do: no record to replay, and no file that nobody owns (when names survived).
-  void check_clean_start(bool names_survived);
+  // After a clean stop no record is left to replay.
+  void check_clean_start();
   // Bulk is taken (after a full disk or a full ring, in the end it must be).
   [[nodiscard]] bool writable() const { return store_->writable(model::log_store::write_class::bulk).has_value(); }
 
