@@ -38,7 +38,8 @@ TEST(storage_sim, seeds_that_found_bugs) {
            2077700880ULL,  // a cut missed a piece that loading the manifest had joined to its neighbour
        }) {
     const seed_range one{seed, 1};
-    for (const auto& f : sweep(one, [](std::uint64_t s) { return run_storage_seed(s, {}); }, {}).failures) ADD_FAILURE() << describe(f);
+    for (const auto& f : sweep(one, [](std::uint64_t s) { return run_storage_seed(s, {}); }, {}).failures)
+      ADD_FAILURE() << describe(f);
   }
 }
 
