@@ -71,7 +71,9 @@ void core_parts::describe_log_dirs(const reply_to& to, const model::caller& who,
     return to(std::move(out));
   }
   out.folder = k.config.data_folder;
-  out.usable_bytes = static_cast<std::int64_t>(k.store->stats().free_bytes);
+  const model::store_stats disk = k.store->stats();
+  out.usable_bytes = static_cast<std::int64_t>(disk.free_bytes);
+  out.total_bytes = static_cast<std::int64_t>(disk.total_bytes);
   const auto show = [&](const topic& t, std::int32_t index) {
     const partition* p = k.find(t.partitions[static_cast<std::size_t>(index)].log);
     if (p == nullptr || p->of == nullptr) return;

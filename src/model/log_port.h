@@ -180,7 +180,8 @@ struct store_stats {
   std::uint64_t cache_bytes = 0;
   std::uint64_t logs = 0;
   std::uint64_t files = 0;
-  std::uint64_t free_bytes = 0;  // of the disk
+  std::uint64_t free_bytes = 0;   // of the disk, for us
+  std::uint64_t total_bytes = 0;  // of the disk
   bool fenced = false;
   bool disk_critical = false;
 };

@@ -253,6 +253,7 @@ model::store_stats engine::stats() const {
   s.logs = core_.logs.size();
   s.files = core_.files.size() + wal_files_->used_count() + wal_files_->free_count();
   s.free_bytes = space_.free_bytes();
+  s.total_bytes = space_.total_bytes();
   s.fenced = wal_->fenced();
   s.disk_critical = space_.critical();
   return s;

@@ -34,6 +34,7 @@ class space_guard {
 
   [[nodiscard]] bool critical() const { return critical_; }
   [[nodiscard]] std::uint64_t free_bytes() const { return free_bytes_; }
+  [[nodiscard]] std::uint64_t total_bytes() const { return total_bytes_; }
 
  private:
   bool look() {
@@ -42,6 +43,7 @@ class space_guard {
     auto space = disk_.space();
     if (!space) return false;
     free_bytes_ = space->free_bytes;
+    total_bytes_ = space->total_bytes;
     if (critical_) {
       critical_ = free_bytes_ < options_.resume_free_bytes;
       return !critical_;
@@ -53,6 +55,7 @@ class space_guard {
   platform::disk& disk_;
   const store_options& options_;
   std::uint64_t free_bytes_ = 0;
+  std::uint64_t total_bytes_ = 0;
   std::uint64_t taken_ = 0;  // since the last look
   std::int64_t last_ns_ = 0;
   bool looked_ = false;

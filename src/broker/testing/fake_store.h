@@ -163,6 +163,7 @@ class fake_store final : public model::log_store {
   [[nodiscard]] model::store_stats stats() const override {
     model::store_stats s;
     s.free_bytes = 12345;
+    s.total_bytes = 54321;
     return s;
   }
   void checkpoint(std::function<void(result<void>)> done) override { done({}); }
