@@ -78,7 +78,8 @@ def measure_all(chosen, options):
                 told = run_once(scenario, name, options.seconds, options.folder)
                 mine.append({"run": number, **told})
                 line(scenario, number, told)
-                target.write_text(json.dumps(whole, indent=1) + "\n")
+                # The record speaks of the project alone: no place of the machine.
+                target.write_text(json.dumps(whole, indent=1).replace(f"{ROOT}/", "") + "\n")
     return target
 
 

@@ -6,7 +6,7 @@ import time
 from harness import generators, measure
 from harness.contenders import create_topics
 
-ONE, SMALL, LARGE = 1, 16 << 10, 1 << 20
+ONE, SMALL, LARGE = 1, 16 << 10, 1_000_000  # 1 MiB of records and a head are over max.message.bytes
 BATCH_NAMES = {ONE: "one record", SMALL: "16 KB", LARGE: "1 MB"}
 
 

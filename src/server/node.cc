@@ -1,6 +1,9 @@
 #include "server/node.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "server/config_text.h"
@@ -8,6 +11,16 @@
 namespace weir::server {
 
 namespace {
+
+// Chunks of the tail ring come from the system and go back to it at once: in the allocator's heap they would be
+// scattered among small blocks, and the resident memory after a load would stay where its peak was.
+void* map_memory(std::size_t bytes) {
+  void* p = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == MAP_FAILED) throw std::bad_alloc();
+  return p;
+}
+
+void unmap_memory(void* p, std::size_t bytes) { ::munmap(p, bytes); }
 
 constexpr std::int64_t watch_ns = 1'000'000'000;
 constexpr std::int64_t progress_ns = 1'000'000'000;
@@ -127,6 +140,8 @@ result<void> node::open_store(reactor_part& part) {
     log("storage").info("recovery: {}, {} of {}", p.stage, print_bytes(static_cast<std::int64_t>(p.done_bytes)),
                         print_bytes(static_cast<std::int64_t>(p.total_bytes)));
   };
+  options.chunk_allocate = map_memory;
+  options.chunk_release = unmap_memory;
   const mono_ns begin = time.now();
   auto opened = storage::open_store(*part.disk, *part.loop, time, *part.random, storage_formats_, *part.core, options);
   if (!opened) return fault(opened.error().code, path + ": " + opened.error().text);
