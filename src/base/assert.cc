@@ -19,8 +19,8 @@ namespace boost {
 void assertion_failed(const char* expression, const char* /*function*/, const char* file, long line) {
   ::weir::assert_failed(expression, file, static_cast<int>(line));
 }
-void assertion_failed_msg(const char* expression, const char* message, const char* /*function*/,
-                          const char* file, long line) {
+void assertion_failed_msg(const char* expression, const char* message, const char* /*function*/, const char* file,
+                          long line) {
   ::weir::assert_failed(message != nullptr ? message : expression, file, static_cast<int>(line));
 }
 

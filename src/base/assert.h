@@ -11,7 +11,6 @@ namespace weir {
 
 }  // namespace weir
 
-#define WEIR_ASSERT(expression)                       \
-  (__builtin_expect(static_cast<bool>(expression), 1) \
-       ? void(0)                                      \
-       : ::weir::assert_failed(#expression, __FILE__, __LINE__))
+#define WEIR_ASSERT(expression)                                 \
+  (__builtin_expect(static_cast<bool>(expression), 1) ? void(0) \
+                                                      : ::weir::assert_failed(#expression, __FILE__, __LINE__))

@@ -21,12 +21,8 @@ using bytes = std::span<const std::byte>;
 using mutable_bytes = std::span<std::byte>;
 using byte_vector = std::vector<std::byte>;
 
-[[nodiscard]] inline bytes as_bytes(std::string_view s) {
-  return std::as_bytes(std::span(s.data(), s.size()));
-}
-[[nodiscard]] inline std::string_view as_text(bytes b) {
-  return {reinterpret_cast<const char*>(b.data()), b.size()};
-}
+[[nodiscard]] inline bytes as_bytes(std::string_view s) { return std::as_bytes(std::span(s.data(), s.size())); }
+[[nodiscard]] inline std::string_view as_text(bytes b) { return {reinterpret_cast<const char*>(b.data()), b.size()}; }
 template<class T>
 requires std::is_trivially_copyable_v<T>
 [[nodiscard]] bytes bytes_of(const T& value) { return std::as_bytes(std::span(&value, 1)); }
@@ -131,9 +127,7 @@ class byte_writer {
     raw(as_bytes(s));
   }
   void varint(std::uint64_t v);
-  void zigzag(std::int64_t v) {
-    varint((static_cast<std::uint64_t>(v) << 1) ^ static_cast<std::uint64_t>(v >> 63));
-  }
+  void zigzag(std::int64_t v) { varint((static_cast<std::uint64_t>(v) << 1) ^ static_cast<std::uint64_t>(v >> 63)); }
   [[nodiscard]] std::size_t size() const { return out_.size(); }
   [[nodiscard]] byte_vector& buffer() { return out_; }
 

@@ -20,8 +20,7 @@ struct tables {
       slice[0][i] = crc;
     }
     for (std::uint32_t i = 0; i < 256; ++i)
-      for (std::size_t s = 1; s < 8; ++s)
-        slice[s][i] = (slice[s - 1][i] >> 8) ^ slice[0][slice[s - 1][i] & 0xff];
+      for (std::size_t s = 1; s < 8; ++s) slice[s][i] = (slice[s - 1][i] >> 8) ^ slice[0][slice[s - 1][i] & 0xff];
   }
 };
 constexpr tables table;
@@ -43,8 +42,7 @@ struct zero_shift {
           if (((value >> bit) & 1) != 0) lanes[lane][value] ^= column[lane * 8 + bit];
   }
   [[nodiscard]] std::uint32_t apply(std::uint32_t crc) const {
-    return lanes[0][crc & 0xff] ^ lanes[1][(crc >> 8) & 0xff] ^ lanes[2][(crc >> 16) & 0xff] ^
-           lanes[3][crc >> 24];
+    return lanes[0][crc & 0xff] ^ lanes[1][(crc >> 8) & 0xff] ^ lanes[2][(crc >> 16) & 0xff] ^ lanes[3][crc >> 24];
   }
 };
 
@@ -52,8 +50,7 @@ struct zero_shift {
 
 // The crc32 instruction has a latency of three cycles and a throughput of one: three streams keep it busy.
 template<std::size_t Stride>
-[[gnu::target("sse4.2")]] const std::byte* three_streams(const std::byte* p, std::size_t& left,
-                                                         std::uint64_t& crc) {
+[[gnu::target("sse4.2")]] const std::byte* three_streams(const std::byte* p, std::size_t& left, std::uint64_t& crc) {
   static const zero_shift shift(Stride);
   while (left >= 3 * Stride) {
     std::uint64_t a = crc;

@@ -19,8 +19,7 @@
 
 namespace weir::platform {
 
-using io_done =
-    std::function<void(result<std::size_t>)>;  // bytes moved, or why not (errc::no_space, errc::io, ...)
+using io_done = std::function<void(result<std::size_t>)>;  // bytes moved, or why not (errc::no_space, errc::io, ...)
 using op_done = std::function<void(result<void>)>;
 
 // Alignment of position, length and memory for files opened with durable_writes.
@@ -81,9 +80,8 @@ class disk {
   // Short metadata calls, allowed at run time on the reactor: they touch no data blocks. Paths are relative
   // to the data folder that the disk was made for, with '/' between parts.
   [[nodiscard]] virtual result<std::shared_ptr<file>> open(const std::string& path, open_options options) = 0;
-  [[nodiscard]] virtual result<void> make_folder(const std::string& path) = 0;  // fine when it exists
-  [[nodiscard]] virtual result<std::vector<folder_entry>> list(
-      const std::string& path) = 0;  // sorted by name
+  [[nodiscard]] virtual result<void> make_folder(const std::string& path) = 0;                // fine when it exists
+  [[nodiscard]] virtual result<std::vector<folder_entry>> list(const std::string& path) = 0;  // sorted by name
   [[nodiscard]] virtual result<void> rename(const std::string& from,
                                             const std::string& to) = 0;  // replaces `to`
   [[nodiscard]] virtual result<space_info> space() = 0;

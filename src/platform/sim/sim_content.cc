@@ -60,8 +60,7 @@ void sim_volume::touch(sim_inode& node, std::uint64_t from, std::uint64_t to) {
   for (std::uint64_t b = from / disk_block_bytes; b < blocks_of(to); ++b) {
     // Now and then the kernel had already written the older version of a dirty block.
     const std::uint64_t at = b * disk_block_bytes;
-    const std::uint64_t end =
-        std::min<std::uint64_t>({at + disk_block_bytes, node.cache.size(), node.platter.size()});
+    const std::uint64_t end = std::min<std::uint64_t>({at + disk_block_bytes, node.cache.size(), node.platter.size()});
     if (node.dirty[b] && end > at && world_.random().chance(0.1)) {
       std::copy(node.cache.begin() + static_cast<std::ptrdiff_t>(at),
                 node.cache.begin() + static_cast<std::ptrdiff_t>(end),
@@ -104,8 +103,7 @@ void sim_volume::put_any_sectors(sim_inode& node, std::uint64_t pos, bytes data,
   for (std::size_t at = 0; at < data.size(); at += sector_bytes) {
     if (!kept.keep(at / sector_bytes)) continue;
     const bytes sector = data.subspan(at, std::min(sector_bytes, data.size() - at));
-    if (cache)
-      std::copy(sector.begin(), sector.end(), node.cache.begin() + static_cast<std::ptrdiff_t>(pos + at));
+    if (cache) std::copy(sector.begin(), sector.end(), node.cache.begin() + static_cast<std::ptrdiff_t>(pos + at));
     if (!platter) continue;
     if (node.platter.size() < pos + at + sector.size()) node.platter.resize(pos + at + sector.size());
     std::copy(sector.begin(), sector.end(), node.platter.begin() + static_cast<std::ptrdiff_t>(pos + at));

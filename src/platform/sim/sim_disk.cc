@@ -22,15 +22,14 @@ Done counted(std::shared_ptr<std::uint32_t> outstanding, Done done) {
 // ---- Files
 // --------------------------------------------------------------------------------------------------------
 
-sim_file::sim_file(sim_volume& volume, sim_executor& reactor, std::string path,
-                   std::shared_ptr<sim_inode> node, bool durable)
+sim_file::sim_file(sim_volume& volume, sim_executor& reactor, std::string path, std::shared_ptr<sim_inode> node,
+                   bool durable)
     : volume_(volume), reactor_(reactor), path_(std::move(path)), node_(std::move(node)), durable_(durable) {
   ++node_->handles;
 }
 
 sim_file::~sim_file() {
-  if (*outstanding_ != 0 && !volume_.dead())
-    volume_.violation("closed with operations outstanding: " + path_);
+  if (*outstanding_ != 0 && !volume_.dead()) volume_.violation("closed with operations outstanding: " + path_);
   --node_->handles;
   volume_.release(*node_);
 }
@@ -173,8 +172,7 @@ result<std::vector<folder_entry>> sim_disk::list(const std::string& path) {
   };
   std::map<std::string, folder_entry> found;
   for (const auto& [name, node] : volume_.names_) {
-    if (child(name))
-      found[name.substr(prefix.size())] = {name.substr(prefix.size()), node->cache.size(), false};
+    if (child(name)) found[name.substr(prefix.size())] = {name.substr(prefix.size()), node->cache.size(), false};
   }
   for (const auto& name : volume_.folders_) {
     if (child(name)) found[name.substr(prefix.size())] = {name.substr(prefix.size()), 0, true};

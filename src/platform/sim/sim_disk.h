@@ -38,8 +38,7 @@ class sim_disk final : public disk {
 
 class sim_file final : public file {
  public:
-  sim_file(sim_volume& volume, sim_executor& reactor, std::string path, std::shared_ptr<sim_inode> node,
-           bool durable);
+  sim_file(sim_volume& volume, sim_executor& reactor, std::string path, std::shared_ptr<sim_inode> node, bool durable);
   ~sim_file() override;
 
   void write(std::uint64_t pos, std::vector<bytes> parts, io_done done) override;

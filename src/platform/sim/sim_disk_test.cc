@@ -337,9 +337,8 @@ TEST(sim_disk, broken_rules_of_the_seam_are_noticed) {
   f->write(0, {b.view()}, [](auto) {});
   f.reset();
   n.run();
-  const std::vector<std::string> expected{"memory changed while it was written to f",
-                                          "unaligned durable write to f", "overlapping writes in flight to f",
-                                          "closed with operations outstanding: f"};
+  const std::vector<std::string> expected{"memory changed while it was written to f", "unaligned durable write to f",
+                                          "overlapping writes in flight to f", "closed with operations outstanding: f"};
   EXPECT_EQ(n.volume.violations(), expected);
 }
 

@@ -171,8 +171,7 @@ void sim_volume::settle_names() {
   const std::uint64_t style = random.below(4);
   const std::uint64_t cut = random.below(name_changes_.size() + 1);
   for (std::size_t i = 0; i < name_changes_.size(); ++i) {
-    if (style == 0 || (style == 1 && random.chance(0.5)) || (style >= 2 && i < cut))
-      apply_durably(name_changes_[i]);
+    if (style == 0 || (style == 1 && random.chance(0.5)) || (style >= 2 && i < cut)) apply_durably(name_changes_[i]);
   }
   name_changes_.clear();
   const auto reachable = [&](const std::string& path) {

@@ -38,9 +38,7 @@ class sim_rng final : public rng {
   }
 
   // Uniform in [low, high]; low <= high.
-  [[nodiscard]] std::uint64_t between(std::uint64_t low, std::uint64_t high) {
-    return low + below(high - low + 1);
-  }
+  [[nodiscard]] std::uint64_t between(std::uint64_t low, std::uint64_t high) { return low + below(high - low + 1); }
   // True with probability `p`. Takes no number for p <= 0, so that a fault that is off does not change a run.
   [[nodiscard]] bool chance(double p) { return p > 0 && static_cast<double>(next() >> 11) * 0x1.0p-53 < p; }
 

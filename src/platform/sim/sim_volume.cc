@@ -63,8 +63,7 @@ std::string file_class(const std::string& path) {
       i = decimal;
     } else {
       do out += path[i++];
-      while (i < path.size() && std::isalnum(static_cast<unsigned char>(path[i - 1])) != 0 &&
-             !is_digit(path[i]));
+      while (i < path.size() && std::isalnum(static_cast<unsigned char>(path[i - 1])) != 0 && !is_digit(path[i]));
     }
   }
   return out;
@@ -98,8 +97,7 @@ void sim_volume::cut_power() {
 void sim_volume::die(const crash_site& where) {
   ++sites_[where].crashed;
   died_at_ = where;
-  if (world_.tracing())
-    world_.trace(std::string("power goes at ") + to_string(where.kind) + " " + where.file_class);
+  if (world_.tracing()) world_.trace(std::string("power goes at ") + to_string(where.kind) + " " + where.file_class);
   cut_power();
 }
 
@@ -253,8 +251,7 @@ result<std::size_t> sim_volume::do_write(operation& o) {
   if (!grow(*o.node, end)) {
     ++stats_.no_space;
     const bytes fits = bytes(o.data).first(
-        o.pos >= o.node->cache.size() ? 0
-                                      : std::min<std::size_t>(o.data.size(), o.node->cache.size() - o.pos));
+        o.pos >= o.node->cache.size() ? 0 : std::min<std::size_t>(o.data.size(), o.node->cache.size() - o.pos));
     if (durable)
       put_any_sectors(*o.node, o.pos, fits, true, true);
     else
@@ -263,8 +260,7 @@ result<std::size_t> sim_volume::do_write(operation& o) {
   }
   if (o.fail) {
     ++stats_.failed_writes;
-    if (durable &&
-        !options_.direct) {  // the write went to the cache, its fdatasync failed: clean, but not saved
+    if (durable && !options_.direct) {  // the write went to the cache, its fdatasync failed: clean, but not saved
       put_any_sectors(*o.node, o.pos, o.data, false, true);
       std::copy(o.data.begin(), o.data.end(), o.node->cache.begin() + static_cast<std::ptrdiff_t>(o.pos));
     } else {
@@ -300,8 +296,7 @@ result<std::size_t> sim_volume::do_read(operation& o) {
 result<void> sim_volume::do_sync(operation& o) {
   auto& node = *o.node;
   auto& random = world_.random();
-  const std::uint64_t lost =
-      o.fail ? random.below(3) : 0;  // 0: a part of it is saved, if failed; 1: none; 2: all
+  const std::uint64_t lost = o.fail ? random.below(3) : 0;  // 0: a part of it is saved, if failed; 1: none; 2: all
   if (!o.fail && node.size_order < o.order) {
     node.platter.resize(o.length);
     node.size_order = o.order;

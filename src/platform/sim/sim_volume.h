@@ -96,8 +96,7 @@ struct sim_inode {
   std::uint64_t id = 0;
   byte_vector cache;
   byte_vector platter;
-  std::vector<bool>
-      dirty;  // by block of disk_block_bytes: cache differs from platter, a later sync would save it
+  std::vector<bool> dirty;  // by block of disk_block_bytes: cache differs from platter, a later sync would save it
   bool size_dirty = false;
   // When the platter's version of a block, or of the size, was taken: an older sync that ends later must not
   // win.
@@ -109,8 +108,7 @@ struct sim_inode {
 };
 
 struct fault_stats {
-  std::uint64_t failed_writes = 0, failed_syncs = 0, failed_reads = 0, flipped_reads = 0, no_space = 0,
-                other = 0;
+  std::uint64_t failed_writes = 0, failed_syncs = 0, failed_reads = 0, flipped_reads = 0, no_space = 0, other = 0;
 };
 
 class sim_volume {
@@ -198,8 +196,7 @@ class sim_volume {
   [[nodiscard]] result<std::size_t> do_write(operation& o);
   [[nodiscard]] result<std::size_t> do_read(operation& o);
   [[nodiscard]] result<void> do_sync(operation& o);
-  [[nodiscard]] result<void> do_allocate(const inode_ptr& node, const std::string& path,
-                                         std::uint64_t length);
+  [[nodiscard]] result<void> do_allocate(const inode_ptr& node, const std::string& path, std::uint64_t length);
   [[nodiscard]] result<void> do_sync_folder(const std::string& folder, std::uint64_t names, bool fail);
   void prepare_sync_folder(operation& o);
   void prepare_sync(operation& o);

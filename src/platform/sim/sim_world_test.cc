@@ -16,8 +16,7 @@ std::string play(std::uint64_t seed) {
     sim_executor& mine = world.reactor(i);
     sim_executor& next = world.reactor((i + 1) % 3);
     mine.defer([&, i] {
-      for (int k = 0; k < 4; ++k)
-        next.send([&out, i, k] { out += std::to_string(i) + std::to_string(k) + " "; });
+      for (int k = 0; k < 4; ++k) next.send([&out, i, k] { out += std::to_string(i) + std::to_string(k) + " "; });
       mine.defer([&out] { out += "d "; });
     });
   }
