@@ -44,7 +44,8 @@ class file {
   // Writes all of `parts`, in order, at `pos`. The memory must live until completion. A short write is a
   // fault.
   virtual void write(std::uint64_t pos, std::vector<bytes> parts, io_done done) = 0;
-  // Reads up to into.size() bytes at `pos`; fewer only at the end of the file.
+  // Reads up to into.size() bytes at `pos`; fewer only at the end of the file. Large reads with position, length and
+  // memory aligned to disk_block_bytes may go past the page cache.
   virtual void read(std::uint64_t pos, mutable_bytes into, io_done done) = 0;
   // Makes all bytes written before this call durable. A failed sync is final for those bytes: never retried.
   virtual void sync(op_done done) = 0;

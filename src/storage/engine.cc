@@ -337,6 +337,8 @@ void engine::tick() {
     core_.memory.evict(0, [this](chunk& c) { core_.forget_chunk(c); });
     core_.memory.release_kept();
   }
+  if (reader_->used()) last_read_ns_ = now;
+  if ((now - last_read_ns_) / 1'000'000 >= core_.options.idle_release_ms) reader_->release_kept();
   core_.files.trim_indexes(core_.options.index_bytes_max);
   maintain();
   after_pressure();

@@ -1,51 +1,84 @@
-// Memory of disk reads, charged to a budget while anybody holds it. Made on the store's reactor, released on any thread.
+// Memory of disk reads, charged to a budget while anybody holds it. Large buffers are used again: what was touched
+// before costs nothing, while fresh memory costs more than copying into it. Made on the store's reactor, released on
+// any thread.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <mutex>
+#include <vector>
 
 #include "base/bytes.h"
+#include "storage/format/wal_block.h"
+#include "storage/options.h"
 
 namespace weir::storage {
 
-class read_budget {
+class read_pool {
  public:
-  explicit read_budget(std::uint64_t bytes_max) : bytes_max_(bytes_max) {}
-  // One read is always let through, however large.
-  [[nodiscard]] bool take(std::uint64_t n) {
-    const std::uint64_t held = held_.load(std::memory_order_relaxed);
-    if (held != 0 && held + n > bytes_max_) return false;
-    held_.fetch_add(n, std::memory_order_relaxed);
-    return true;
+  explicit read_pool(const store_options& options)
+      : allocate_(options.chunk_allocate),
+        release_(options.chunk_release),
+        bytes_max_(options.read_bytes_max),
+        standard_bytes_(standard_size(options)) {}
+  read_pool(const read_pool&) = delete;
+  read_pool& operator=(const read_pool&) = delete;
+  ~read_pool() { release_kept(); }
+
+  // What a buffer of `n` bytes is charged with: the larger ones of the common size all take a standard piece.
+  [[nodiscard]] std::size_t charge(std::size_t n) const {
+    return n > standard_bytes_ / 4 && n <= standard_bytes_ ? standard_bytes_ : n;
   }
-  void give(std::uint64_t n) { held_.fetch_sub(n, std::memory_order_relaxed); }
-  [[nodiscard]] std::uint64_t held() const { return held_.load(std::memory_order_relaxed); }
+  // One read is always let through, however large. False when the budget is used up.
+  [[nodiscard]] bool take(std::size_t charge);
+  // Aligned to disk_block_bytes.
+  [[nodiscard]] std::byte* memory(std::size_t charge);
+  void give(std::byte* memory, std::size_t charge);
+
+  // Returns what is kept for reuse to the system.
+  void release_kept();
+  [[nodiscard]] std::uint64_t held() const;
+  [[nodiscard]] std::uint64_t kept_bytes() const;
 
  private:
-  std::uint64_t bytes_max_;
-  std::atomic<std::uint64_t> held_{0};
+  // The largest common read, with room for whole blocks at both ends.
+  static std::size_t standard_size(const store_options& o) {
+    return static_cast<std::size_t>(round_up_page(std::uint64_t{o.read_ahead_bytes} + o.index_span_bytes)) + wal_page_bytes;
+  }
+  void free_standard(std::byte* memory);
+
+  std::function<void*(std::size_t)> allocate_;  // null: operator new
+  std::function<void(void*, std::size_t)> release_;
+  const std::uint64_t bytes_max_;
+  const std::size_t standard_bytes_;
+  mutable std::mutex guard_;
+  std::uint64_t held_ = 0;
+  std::vector<std::byte*> kept_;  // standard pieces; held and kept together stay below bytes_max
 };
 
 class read_buffer {
  public:
   // Null when the budget is used up.
-  [[nodiscard]] static std::shared_ptr<read_buffer> make(const std::shared_ptr<read_budget>& budget, std::size_t n) {
-    if (!budget->take(n)) return nullptr;
-    return std::make_shared<read_buffer>(budget, n);
+  [[nodiscard]] static std::shared_ptr<read_buffer> make(const std::shared_ptr<read_pool>& pool, std::size_t n) {
+    const std::size_t charge = pool->charge(n);
+    if (!pool->take(charge)) return nullptr;
+    return std::make_shared<read_buffer>(pool, n, charge);
   }
-  read_buffer(std::shared_ptr<read_budget> budget, std::size_t n)
-      : budget_(std::move(budget)), memory_(std::make_unique_for_overwrite<std::byte[]>(n)), size_(n) {}
+  // `charge` was taken from the pool.
+  read_buffer(std::shared_ptr<read_pool> pool, std::size_t n, std::size_t charge)
+      : pool_(std::move(pool)), memory_(pool_->memory(charge)), size_(n), charge_(charge) {}
   read_buffer(const read_buffer&) = delete;
   read_buffer& operator=(const read_buffer&) = delete;
-  ~read_buffer() { budget_->give(size_); }
+  ~read_buffer() { pool_->give(memory_, charge_); }
 
-  [[nodiscard]] mutable_bytes all() { return {memory_.get(), size_}; }
+  [[nodiscard]] mutable_bytes all() { return {memory_, size_}; }
 
  private:
-  std::shared_ptr<read_budget> budget_;
-  std::unique_ptr<std::byte[]> memory_;
+  std::shared_ptr<read_pool> pool_;
+  std::byte* memory_;
   std::size_t size_;
+  std::size_t charge_;
 };
 
 }  // namespace weir::storage

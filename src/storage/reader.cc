@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/assert.h"
+#include "storage/format/wal_block.h"
 
 namespace weir::storage {
 
@@ -36,7 +37,7 @@ struct reader::disk_read {
 
 reader::reader(core& c)
     : core_(c),
-      budget_(std::make_shared<read_budget>(c.options.read_bytes_max)),
+      pool_(std::make_shared<read_pool>(c.options)),
       alive_(std::make_shared<reader*>(this)) {}
 
 void reader::read(const model::read_request& request, model::read_done done) {
@@ -167,22 +168,26 @@ void reader::read_extent(const disk_read_ptr& op, log_state& log, const extent& 
 
 void reader::fetch(const disk_read_ptr& op) {
   const std::size_t missing = op->request.bytes_max - std::min(op->request.bytes_max, op->out.payload_bytes);
-  std::size_t want = std::clamp<std::size_t>(missing + core_.options.index_span_bytes, read_least_bytes,
-                                             std::max<std::size_t>(core_.options.read_ahead_bytes, read_least_bytes));
+  const std::size_t most = std::max<std::size_t>(std::size_t{core_.options.read_ahead_bytes} + core_.options.index_span_bytes, read_least_bytes);
+  std::size_t want = std::clamp<std::size_t>(missing + core_.options.index_span_bytes, read_least_bytes, most);
   want = std::max(want, op->least_bytes);
   want = static_cast<std::size_t>(std::min<std::uint64_t>(want, op->end_position - op->position));
-  auto buffer = read_buffer::make(budget_, want);
+  used_ = true;
+  // Whole blocks into aligned memory: the disk may then bring them without a detour over the page cache.
+  const auto lead = static_cast<std::size_t>(op->position % platform::disk_block_bytes);
+  auto buffer = read_buffer::make(pool_, round_up_page(lead + want));
   if (buffer == nullptr) {
     if (!op->out.entries.empty()) return complete(op);
     return op->done(fault(errc::busy, "too many reads from disk are under way or still held"));
   }
   const auto handle = op->handle;
-  handle->read(op->position, buffer->all(),
-               [this, alive = std::weak_ptr(alive_), op, buffer, want](const result<std::size_t>& got) {
+  handle->read(op->position - lead, buffer->all(),
+               [this, alive = std::weak_ptr(alive_), op, buffer, lead, want](const result<std::size_t>& got) {
                  if (alive.expired()) return;
                  if (!got) return op->done(fault(got.error().code, place(op->file_name, op->position) + ": " + got.error().text));
-                 if (*got != want) return op->done(fault(errc::corrupt, place(op->file_name, op->position) + ": the file ends early"));
-                 auto more = take(*op, buffer);
+                 if (*got < lead + want) return op->done(fault(errc::corrupt, place(op->file_name, op->position) + ": the file ends early"));
+                 const auto there = std::min<std::uint64_t>(*got - lead, op->end_position - op->position);
+                 auto more = take(*op, buffer, bytes(buffer->all()).subspan(lead, static_cast<std::size_t>(there)));
                  if (!more) return op->done(more.error());
                  if (*more) return fetch(op);
                  step(op);
@@ -197,9 +202,8 @@ bool reader::wanted(const disk_read& op, const entry_header& h) {
   return op.out.payload_bytes + h.payload_bytes <= op.request.bytes_max;
 }
 
-// Takes what the buffer holds; true when the same extent must be read further.
-result<bool> reader::take(disk_read& op, const std::shared_ptr<read_buffer>& buffer) {
-  bytes rest = buffer->all();
+// Takes the entries in `rest`, a part of the buffer; true when the same extent must be read further.
+result<bool> reader::take(disk_read& op, const std::shared_ptr<read_buffer>& buffer, bytes rest) {
   while (!rest.empty() && !op.full) {
     const std::size_t size = entry_size_at(rest);
     const std::uint64_t left = op.end_position - op.position;

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "storage/core.h"
@@ -22,7 +23,11 @@ class reader {
   void find_time(model::log_id log, std::int64_t from_ms, model::offset below, model::find_done done);
   void find_latest_time(model::log_id log, model::offset below, model::find_done done);
 
-  [[nodiscard]] std::uint64_t held_bytes() const { return budget_->held(); }
+  [[nodiscard]] std::uint64_t held_bytes() const { return pool_->held(); }
+  // Whether the disk was read since the last call.
+  [[nodiscard]] bool used() { return std::exchange(used_, false); }
+  // Returns the memory that is kept for the next reads.
+  void release_kept() { pool_->release_kept(); }
 
  private:
   struct disk_read;
@@ -42,7 +47,7 @@ class reader {
   void read_extent(const disk_read_ptr& op, log_state& log, const extent& e);
   void fetch(const disk_read_ptr& op);
   [[nodiscard]] static bool wanted(const disk_read& op, const entry_header& h);
-  [[nodiscard]] result<bool> take(disk_read& op, const std::shared_ptr<read_buffer>& buffer);
+  [[nodiscard]] result<bool> take(disk_read& op, const std::shared_ptr<read_buffer>& buffer, bytes rest);
   [[nodiscard]] result<bool> take_entry(disk_read& op, bytes rest, const std::shared_ptr<read_buffer>& buffer);
 
   // Sparse indexes: from memory, the footer, or a scan of the file.
@@ -58,7 +63,8 @@ class reader {
   void largest_of(const search_ptr& op);
 
   core& core_;
-  std::shared_ptr<read_budget> budget_;
+  std::shared_ptr<read_pool> pool_;
+  bool used_ = false;
   std::unordered_map<std::uint64_t, std::vector<step_done>> index_waiters_;  // by file id
   std::shared_ptr<reader*> alive_;
 };

@@ -91,6 +91,41 @@ TEST_P(posix_disk_test, what_was_written_in_parts_is_read_back) {
   EXPECT_EQ(f->read_now(3, std::as_writable_bytes(std::span(text))).value(), 11U);
 }
 
+// Large aligned reads may pass by the page cache: the same bytes must come, cached, cold, partly cached, not yet synced.
+TEST_P(posix_disk_test, large_aligned_reads_give_the_same_bytes_cached_and_cold) {
+  constexpr std::size_t file_blocks = 96;
+  constexpr std::size_t tail_bytes = 1234;  // the file ends within a block
+  auto f = open("large", {.create = true});
+  std::string text(file_blocks * disk_block_bytes + tail_bytes, '?');
+  for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>('a' + (i * 7 + i / 4096) % 26);
+  ASSERT_TRUE(write(*f, 0, {as_bytes(text)}));
+  const auto check = [&](std::uint64_t pos, std::size_t count) {
+    const auto memory = blocks(count, '?');
+    const auto n = read(*f, pos, {memory.get(), count * disk_block_bytes});
+    ASSERT_EQ(n.value(), std::min(count * disk_block_bytes, text.size() - pos));
+    EXPECT_EQ(std::memcmp(memory.get(), text.data() + pos, *n), 0) << "from " << pos;
+  };
+  const auto drop = [&](off_t length) {
+    const int fd = ::open((folder_ + "/large").c_str(), O_RDONLY);
+    ::posix_fadvise(fd, 0, length, POSIX_FADV_DONTNEED);
+    ::close(fd);
+  };
+  check(0, 64);
+  ASSERT_TRUE(sync(*f));
+  drop(0);
+  check(0, 64);
+  check(40 * disk_block_bytes, 64);  // over the end
+  check(file_blocks * disk_block_bytes, 32);  // less than a block is there
+  drop(static_cast<off_t>(10 * disk_block_bytes));
+  check(0, 97);
+  // Written but not synced, over a cold part.
+  drop(0);
+  const std::string fresh(3000, '!');
+  ASSERT_TRUE(write(*f, 5000, {as_bytes(fresh)}));
+  text.replace(5000, fresh.size(), fresh);
+  check(0, 64);
+}
+
 TEST_P(posix_disk_test, more_parts_than_one_system_call_takes) {
   auto f = open("many", {.create = true});
   std::vector<bytes> parts(5000, as_bytes("abc"));

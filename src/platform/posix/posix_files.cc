@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -84,6 +85,15 @@ result<std::size_t> read_up_to(int fd, std::uint64_t pos, mutable_bytes into, co
     total += static_cast<std::size_t>(n);
   }
   return total;
+}
+
+bool in_page_cache(int fd, std::uint64_t pos, std::size_t length) {
+  void* const at = ::mmap(nullptr, length, PROT_READ, MAP_SHARED, fd, static_cast<off_t>(pos));
+  if (at == MAP_FAILED) return true;  // the ordinary way is never wrong
+  std::vector<unsigned char> pages((length + disk_block_bytes - 1) / disk_block_bytes);
+  const bool known = ::mincore(at, length, pages.data()) == 0;
+  ::munmap(at, length);
+  return !known || std::all_of(pages.begin(), pages.end(), [](unsigned char p) { return (p & 1) != 0; });
 }
 
 result<void> sync_fd(int fd, const std::string& path) {

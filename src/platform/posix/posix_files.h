@@ -22,6 +22,8 @@ struct open_file {
   unique_fd fd;      // buffered: reads, and all writes of ordinary files
   unique_fd direct;  // O_DIRECT|DSYNC writes of durable files, invalid where the file system refuses it
   bool durable = false;
+  unique_fd direct_read;  // O_DIRECT reads; opened by the first that can use it
+  bool direct_read_refused = false;
 };
 
 // Lets a sync wait for the writes that were started before it, and for no later ones.
@@ -88,6 +90,8 @@ class posix_disk : public disk {
 [[nodiscard]] result<std::size_t> write_all(int fd, std::uint64_t pos, std::vector<iovec> parts,
                                             const std::string& path);
 [[nodiscard]] result<std::size_t> read_up_to(int fd, std::uint64_t pos, mutable_bytes into, const std::string& path);
+// Whether all pages of the range are in memory. `pos` is aligned to a page.
+[[nodiscard]] bool in_page_cache(int fd, std::uint64_t pos, std::size_t length);
 [[nodiscard]] result<void> sync_fd(int fd, const std::string& path);
 [[nodiscard]] result<void> allocate_fd(int fd, std::uint64_t length, const std::string& path);
 [[nodiscard]] result<void> unlink_path(const std::string& full, const std::string& path);

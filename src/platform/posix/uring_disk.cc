@@ -20,6 +20,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr unsigned ring_entries = 256;
+constexpr std::size_t direct_read_least = 128U << 10;
 
 bool transient(int rc) { return rc == -EINTR || rc == -EAGAIN; }
 
@@ -66,10 +67,27 @@ struct write_op : std::enable_shared_from_this<write_op> {
   }
 };
 
+// The descriptor for a read past the page cache, or -1 where the ordinary one is to be used: for small reads, which
+// profit from the kernel's read-ahead, for what is in memory anyway, and where the file system refuses.
+int direct_read_fd(open_file& f, std::uint64_t pos, mutable_bytes into) {
+  const bool aligned = pos % disk_block_bytes == 0 && into.size() % disk_block_bytes == 0 &&
+                       reinterpret_cast<std::uintptr_t>(into.data()) % disk_block_bytes == 0;
+  if (!aligned || into.size() < direct_read_least || f.direct_read_refused) return -1;
+  if (in_page_cache(f.fd.get(), pos, into.size())) return -1;
+  if (!f.direct_read.valid()) {
+    // By descriptor: the name may be gone.
+    const std::string again = "/proc/self/fd/" + std::to_string(f.fd.get());
+    f.direct_read = unique_fd(::open(again.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECT));
+    f.direct_read_refused = !f.direct_read.valid();
+  }
+  return f.direct_read.get();
+}
+
 // A read that continues until `into` is full or the file ends.
 struct read_op : std::enable_shared_from_this<read_op> {
   std::shared_ptr<uring_queue> ring;
   std::shared_ptr<open_file> f;
+  int direct = -1;
   std::uint64_t pos = 0;
   mutable_bytes into;
   std::size_t have = 0;
@@ -78,23 +96,32 @@ struct read_op : std::enable_shared_from_this<read_op> {
   void start() {
     const auto length = static_cast<unsigned>(std::min<std::size_t>(into.size() - have, 1U << 30));
     ring->start(
-        [&](io_uring_sqe* sqe) { io_uring_prep_read(sqe, f->fd.get(), into.data() + have, length, pos + have); },
+        [&](io_uring_sqe* sqe) {
+          io_uring_prep_read(sqe, direct < 0 ? f->fd.get() : direct, into.data() + have, length, pos + have);
+        },
         [self = shared_from_this()](int rc) { self->on_result(rc); });
   }
 
   void on_result(int rc) {
     if (transient(rc)) return start();
+    if (rc == -EINVAL && direct >= 0) {
+      // Larger blocks than ours, or a file system that opens so but does not read so.
+      f->direct_read_refused = true;
+      direct = -1;
+      return start();
+    }
     if (rc < 0) return done(fault_from_errno(-rc, "read " + f->path));
     have += static_cast<std::size_t>(rc);
     if (rc == 0 || have == into.size()) return done(have);
+    if (have % disk_block_bytes != 0) direct = -1;  // the end of the file, most likely
     start();
   }
 };
 
 class uring_file final : public posix_file {
  public:
-  uring_file(std::shared_ptr<open_file> f, reactor& owner, std::shared_ptr<uring_queue> ring)
-      : posix_file(std::move(f)), owner_(owner), ring_(std::move(ring)) {}
+  uring_file(std::shared_ptr<open_file> f, reactor& owner, std::shared_ptr<uring_queue> ring, bool direct)
+      : posix_file(std::move(f)), owner_(owner), ring_(std::move(ring)), direct_(direct) {}
 
   void write(std::uint64_t pos, std::vector<bytes> parts, io_done done) override {
     assert_aligned(pos, parts);
@@ -122,6 +149,7 @@ class uring_file final : public posix_file {
     op->f = f_;
     op->pos = pos;
     op->into = into;
+    op->direct = direct_ ? direct_read_fd(*f_, pos, into) : -1;
     op->done = std::move(done);
     op->start();
   }
@@ -161,6 +189,7 @@ class uring_file final : public posix_file {
 
   reactor& owner_;
   std::shared_ptr<uring_queue> ring_;
+  bool direct_;
   std::shared_ptr<write_order> order_ = std::make_shared<write_order>();
 };
 
@@ -189,7 +218,7 @@ class uring_disk final : public posix_disk {
   [[nodiscard]] result<std::shared_ptr<file>> open(const std::string& path, open_options options) override {
     auto f = open_fds(path, options, direct_);
     if (!f) return f.error();
-    return std::shared_ptr<file>(std::make_shared<uring_file>(std::move(*f), owner_, ring_));
+    return std::shared_ptr<file>(std::make_shared<uring_file>(std::move(*f), owner_, ring_, direct_));
   }
 
   void unlink(const std::string& path, op_done done) override {

@@ -71,7 +71,7 @@ void check_disk_path(const server_config& c, findings& out) {
 
 void check_files(const server_config& c, findings& out) {
   const std::int64_t limit = raise_open_file_limit();
-  const std::int64_t needed = c.limits.connections + static_cast<std::int64_t>(c.store.open_files_max) + 256;
+  const std::int64_t needed = c.limits.connections + 2 * static_cast<std::int64_t>(c.store.open_files_max) + 256;
   const std::string text = fmt::format("{} open files are allowed, {} would serve limits.connections = {}", limit,
                                        needed, c.limits.connections);
   out.push_back({"open files",
