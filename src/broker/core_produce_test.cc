@@ -131,6 +131,73 @@ TEST(produce, timestamps_have_limits_and_append_time_replaces_them) {
   EXPECT_EQ(r.put("t", 0, {{now_ms}}).append_time_ms, -1);
 }
 
+model::compression_kind stored_as(rig& r, std::string_view topic, std::int64_t at) {
+  const auto entries = r.get(topic, 0, at).data.entries;
+  return fake_format().inspect(entries.at(0).payload, {})->compression;
+}
+
+TEST(produce, a_topics_compression_type_replaces_the_producers) {
+  using kind = model::compression_kind;
+  rig r;
+  r.create("as_is", 1);
+  r.create("zstd", 1, configs{{"compression.type", "zstd"}, {"compression.zstd.level", "7"}});
+  r.create("plain", 1, configs{{"compression.type", "uncompressed"}});
+  spec lz4;
+  lz4.compression = 3;
+  lz4.producer_id = 9;
+  lz4.producer_epoch = 0;
+  lz4.first_sequence = 0;
+  for (const std::string_view topic : {"as_is", "zstd", "plain"}) EXPECT_EQ(r.put(topic, 0, lz4).error, refusal::none);
+  EXPECT_EQ(stored_as(r, "as_is", 0), kind::lz4);
+  EXPECT_EQ(stored_as(r, "zstd", 0), kind::zstd);
+  EXPECT_EQ(stored_as(r, "plain", 0), kind::none);
+  const std::size_t sent = fake_format::make(lz4).size();
+  EXPECT_EQ(r.get("zstd", 0, 0).data.payload_bytes, sent + 7);  // the level reached the format
+  // A retry is a duplicate whatever was made of the first copy.
+  EXPECT_EQ(r.put("zstd", 0, lz4).base.raw(), 0);
+  EXPECT_EQ(r.get("zstd", 0, 0).high_watermark.raw(), 1);
+  // What comes in the wanted way is left alone.
+  spec same;
+  same.compression = 4;
+  EXPECT_EQ(r.put("zstd", 0, same).error, refusal::none);
+  EXPECT_EQ(r.get("zstd", 0, 1).data.payload_bytes, sent);
+}
+
+TEST(produce, what_cannot_be_recompressed_or_becomes_too_large_is_refused) {
+  rig r;
+  r.create("t", 1,
+           configs{{"compression.type", "zstd"}, {"compression.zstd.level", "22"}, {"max.message.bytes", "60"}});
+  EXPECT_EQ(r.put("t", 0, {}).error, refusal::message_too_large);  // 50 bytes, and 22 more
+  spec damaged;
+  damaged.padding = 1;
+  byte_vector e = fake_format::make(damaged);
+  e.back() = std::byte{0xff};
+  EXPECT_EQ(r.ask<model::produced>(rig::produce_of("t", 0, e)).items[0].error, refusal::corrupt_message);
+  spec fits;
+  fits.compression = 4;
+  EXPECT_EQ(r.put("t", 0, fits).error, refusal::none);
+  EXPECT_EQ(r.get("t", 0, 0).high_watermark.raw(), 1);
+}
+
+TEST(produce, recompressed_entries_of_one_request_all_arrive) {
+  settings s;
+  s.limits.record_bytes = 4096;  // several records of the store
+  s.log.compression_type = "gzip";
+  rig r(1, s);
+  r.create("t", 40);
+  spec one;
+  one.padding = 900;
+  const byte_vector e = fake_format::make(one);
+  model::produce p;
+  for (std::int32_t i = 0; i < 40; ++i) p.items.push_back({{"t", {}}, i, model::format_tag::kafka_batch_v2, e});
+  for (const auto& i : r.ask<model::produced>(p).items) EXPECT_EQ(i.error, refusal::none) << i.detail;
+  for (std::int32_t i = 0; i < 40; ++i) {
+    const auto entries = r.get("t", i, 0).data.entries;
+    EXPECT_EQ(fake_format().inspect(entries.at(0).payload, {})->compression, model::compression_kind::gzip) << i;
+    EXPECT_EQ(entries.at(0).payload.size(), e.size());
+  }
+}
+
 spec batch(std::int32_t first, std::size_t count = 1, std::int16_t epoch = 0, std::int64_t id = 7) {
   spec s;
   s.timestamps.assign(count, now_ms);

@@ -5,6 +5,7 @@
 
 #include "broker/testing/rig.h"
 #include "broker/topic_config.h"
+#include "broker/topic_config_kept.h"
 
 namespace weir::broker::node_testing {
 namespace {
@@ -308,6 +309,12 @@ TEST(topic_config, every_name_acts) {
   EXPECT_EQ(with("retention.ms", "-1").policy.retention_ms, -1);
   EXPECT_EQ(with("segment.bytes", "1048576").policy.segment_bytes, 1048576U);
   EXPECT_EQ(with("segment.ms", "5").policy.segment_ms, 5);
+  EXPECT_EQ(with("compression.type", "lz4").compression.kind, model::compression_kind::lz4);
+  EXPECT_FALSE(with("compression.type", "producer").compression.kind.has_value());
+  EXPECT_EQ(with("compression.gzip.level", "5").compression.level_of(model::compression_kind::gzip), 5);
+  EXPECT_EQ(with("compression.lz4.level", "5").compression.level_of(model::compression_kind::lz4), 5);
+  EXPECT_EQ(with("compression.zstd.level", "-5").compression.level_of(model::compression_kind::zstd), -5);
+  EXPECT_EQ(base.compression.level_of(model::compression_kind::zstd), 3);
 }
 
 TEST(topic_config, overrides_reach_the_store_and_survive) {
@@ -332,7 +339,15 @@ TEST(topic_config, refusals_say_what_would_be_right) {
                                            {"retention.ms", "1e3"},
                                            {"cleanup.policy", "shred"},
                                            {"cleanup.policy", ""},
-                                           {"compression.type", "gzip"},
+                                           {"compression.type", "none"},
+                                           {"compression.gzip.level", "0"},
+                                           {"compression.lz4.level", "18"},
+                                           {"compression.zstd.level", "23"},
+                                           {"remote.storage.enable", "true"},
+                                           {"preallocate", "true"},
+                                           {"flush.messages", "0"},
+                                           {"leader.replication.throttled.replicas", "0"},
+                                           {"message.downconversion.enable", "true"},  // gone since Kafka 4.0
                                            {"min.insync.replicas", "2"},
                                            {"segment.bytes", "100"},
                                            {"min.cleanable.dirty.ratio", "1.5"},
@@ -343,6 +358,51 @@ TEST(topic_config, refusals_say_what_would_be_right) {
   }
   EXPECT_EQ(r.create("t", 1, configs{{"retention.ms", std::nullopt}}).error, refusal::invalid_config);
   EXPECT_EQ(r.create("t", 1, configs{{"retention.ms", "1"}, {"retention.ms", "2"}}).error, refusal::invalid_config);
+}
+
+// What holds anyway is taken, kept and shown where it was set, and nowhere else.
+TEST(topic_config, values_that_hold_anyway_are_kept_for_their_topic) {
+  const configs good{{"file.delete.delay.ms", "10000"},
+                     {"flush.messages", "1"},
+                     {"flush.ms", "0"},
+                     {"follower.replication.throttled.replicas", "0:1,1:1"},
+                     {"index.interval.bytes", "4096"},
+                     {"leader.replication.throttled.replicas", "*"},
+                     {"local.retention.bytes", "-2"},
+                     {"local.retention.ms", "1000"},
+                     {"preallocate", "false"},
+                     {"remote.log.copy.disable", "false"},
+                     {"remote.log.delete.on.disable", "false"},
+                     {"remote.storage.enable", "false"},
+                     {"segment.index.bytes", "10485760"},
+                     {"segment.jitter.ms", "5"},
+                     {"unclean.leader.election.enable", "true"}};
+  ASSERT_EQ(good.size(), kept_configs().size());
+  rig r;
+  r.create("other");
+  EXPECT_EQ(r.create("t", 1, good).error, refusal::none);
+  r.restart();
+  for (const auto& [name, value] : good) {
+    EXPECT_EQ(show(r, name).value, *value) << name;
+    EXPECT_EQ(show(r, name).from, source::topic_override);
+    EXPECT_FALSE(check_topic_config(name, "rubbish")) << name;
+    EXPECT_EQ(find_topic_config(name), nullptr) << name;
+  }
+  model::describe_configs c;
+  c.items.push_back({model::config_resource::topic, "other", {}});
+  c.items.push_back({model::config_resource::topic, "t", {}});
+  const auto out = r.ask<model::configs_described>(c);
+  EXPECT_EQ(out.items[0].configs.size(), topic_config_table().size());
+  EXPECT_EQ(out.items[1].configs.size(), topic_config_table().size() + good.size());
+  EXPECT_EQ(alter(r, {{"leader.replication.throttled.replicas", op::set, "0:1"}}).error, refusal::none);
+  EXPECT_EQ(alter(r, {{"leader.replication.throttled.replicas", op::append, "1:1"}}).error, refusal::none);
+  EXPECT_EQ(*show(r, "leader.replication.throttled.replicas").value, "0:1,1:1");
+  EXPECT_EQ(alter(r, {{"leader.replication.throttled.replicas", op::append, "x"}}).error, refusal::invalid_config);
+  EXPECT_EQ(alter(r, {{"flush.ms", op::append, "1"}}).error, refusal::invalid_config);
+  for (const auto& [name, value] : good) EXPECT_EQ(alter(r, {{name, op::remove, {}}}).error, refusal::none);
+  model::describe_configs again;
+  again.items.push_back({model::config_resource::topic, "t", {}});
+  EXPECT_EQ(r.ask<model::configs_described>(again).items[0].configs.size(), topic_config_table().size());
 }
 
 TEST(topic_config, both_forms_of_change) {

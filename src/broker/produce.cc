@@ -9,7 +9,6 @@ using model::refusal;
 
 constexpr std::int64_t default_wait_ms = 30'000;
 constexpr std::size_t problems_max = 100;
-constexpr std::uint8_t zstd = 4;
 
 refusal refusal_of_entry(errc code) {
   switch (code) {
@@ -85,22 +84,25 @@ void producer_part::plan(const model::caller& who, const model::produce& c, std:
   batch& b = batches_[static_cast<std::size_t>(p.shard.raw()) % k_.where.shards_per_reactor];
   // What follows looks at the log as it is after everything before: a second entry for one log needs the first applied.
   const auto same_log = [&](const model::new_entry& e) { return e.log == p.log; };
-  const std::size_t size = in.entry.size() + entry_overhead_bytes;
-  if (b.bytes + size > k_.config.limits.record_bytes ||
-      std::any_of(b.record.entries.begin(), b.record.entries.end(), same_log)) {
-    flush(b, out);
-  }
+  if (std::any_of(b.record.entries.begin(), b.record.entries.end(), same_log)) flush(b, out);
   const model::offset base = p.end;
   answer.log_start = p.start;
   if (!in_sequence(p, *producer, answer)) return;
 
+  bytes entry = in.entry;
+  byte_vector made;
+  if (!compressed(*t.effective, *format, made, entry, facts, answer)) return;
+  const std::size_t size = entry.size() + entry_overhead_bytes;
+  if (b.bytes + size > k_.config.limits.record_bytes) flush(b, out);
+  // Moved with its memory, so the view stays; what is kept here is bounded by the size of a record.
+  if (!made.empty()) b.made.push_back(std::move(made));
   const std::optional<std::int64_t> append_time =
       t.effective->append_time ? std::optional(now_ms_) : std::optional<std::int64_t>();
   const model::epoch epoch = k_.leader_epoch(p);
-  const std::size_t n = format->stamp(in.entry, base, epoch, append_time, heads_[index]);
+  const std::size_t n = format->stamp(entry, base, epoch, append_time, heads_[index]);
   if (append_time) answer.append_time_ms = *append_time;
   b.record.entries.push_back({p.log, in.format, facts.count, append_time ? *append_time : facts.max_timestamp_ms, epoch,
-                              bytes(heads_[index]).first(n), in.entry.subspan(n)});
+                              bytes(heads_[index]).first(n), entry.subspan(n)});
   b.record.shard = p.shard;
   b.items.push_back({index, base});
   b.bytes += size;
@@ -115,13 +117,8 @@ bool producer_part::acceptable(const model::produce& c, const model::produce::it
   model::entry_rules want;
   want.keys_required = rules.policy.compact;
   want.open_records = !rules.append_time && rules.timestamp_before_max_ms != INT64_MAX;
-  want.bytes_max =
-      std::min(static_cast<std::size_t>(rules.max_message_bytes), k_.config.limits.record_bytes - entry_overhead_bytes);
-  if (in.entry.size() > want.bytes_max) {
-    return fail(out, refusal::message_too_large,
-                "the batch of " + std::to_string(in.entry.size()) + " bytes is larger than the topic takes (" +
-                    std::to_string(want.bytes_max) + ", max.message.bytes)");
-  }
+  want.bytes_max = most_bytes(rules);
+  if (!small_enough(rules, in.entry, out)) return false;
   auto looked = format.inspect(in.entry, want);
   if (!looked) {
     (void)fail(out, refusal_of_entry(looked.error().code), looked.error().text);
@@ -130,10 +127,36 @@ bool producer_part::acceptable(const model::produce& c, const model::produce::it
   }
   facts = *looked;
   if (facts.count == 0) return fail(out, refusal::invalid_record, "an empty batch");
-  if (facts.compression == zstd && !c.zstd_allowed) {
+  if (facts.compression == model::compression_kind::zstd && !c.zstd_allowed) {
     return fail(out, refusal::unsupported_compression, "zstd needs a newer produce request");
   }
   return rules.append_time || timely(rules, facts, out);
+}
+
+std::size_t producer_part::most_bytes(const topic_settings& rules) const {
+  return std::min(static_cast<std::size_t>(rules.max_message_bytes),
+                  k_.config.limits.record_bytes - entry_overhead_bytes);
+}
+
+bool producer_part::small_enough(const topic_settings& rules, bytes entry, model::produced::item& out) const {
+  const std::size_t most = most_bytes(rules);
+  if (entry.size() <= most) return true;
+  return fail(out, refusal::message_too_large,
+              "the batch of " + std::to_string(entry.size()) + " bytes is larger than the topic takes (" +
+                  std::to_string(most) + ", max.message.bytes)");
+}
+
+bool producer_part::compressed(const topic_settings& rules, const model::entry_format& format, byte_vector& made,
+                               bytes& entry, model::entry_facts& facts, model::produced::item& out) const {
+  const auto kind = rules.compression.kind;
+  if (!kind || *kind == facts.compression) return true;
+  auto fresh = format.recompress(entry, {*kind, rules.compression.level_of(*kind)});
+  if (!fresh) return fail(out, refusal_of_entry(fresh.error().code), fresh.error().text);
+  made = std::move(fresh->payload);
+  entry = made;
+  facts = fresh->facts;
+  // Its size and its timestamps are only now known for sure.
+  return small_enough(rules, entry, out) && (rules.append_time || timely(rules, facts, out));
 }
 
 bool producer_part::timely(const topic_settings& rules, const model::entry_facts& facts,
@@ -225,6 +248,7 @@ void producer_part::flush(batch& b, model::produced& out) {
   b.record.state_version = 0;
   b.record.state = {};
   b.items.clear();
+  b.made.clear();
   b.bytes = 0;
   b.idempotent = false;
 }

@@ -42,6 +42,7 @@ class producer_part {
   struct batch {
     model::new_record record;
     std::vector<planned> items;
+    std::vector<byte_vector> made;  // entries that were compressed anew
     std::size_t bytes = 0;
     bool idempotent = false;
   };
@@ -53,6 +54,13 @@ class producer_part {
                                 model::produced::item& out) const;
   [[nodiscard]] bool timely(const topic_settings& rules, const model::entry_facts& facts,
                             model::produced::item& out) const;
+  // Makes of `entry` what the topic's compression.type wants, in `made` when that is not what the producer sent. False:
+  // refused.
+  [[nodiscard]] bool compressed(const topic_settings& rules, const model::entry_format& format, byte_vector& made,
+                                bytes& entry, model::entry_facts& facts, model::produced::item& out) const;
+  // The most that one entry may have, with these rules.
+  [[nodiscard]] std::size_t most_bytes(const topic_settings& rules) const;
+  [[nodiscard]] bool small_enough(const topic_settings& rules, bytes entry, model::produced::item& out) const;
   // False when the answer is decided: a duplicate, or refused.
   [[nodiscard]] bool in_sequence(const partition& p, const model::producer_facts& facts, model::produced::item& out);
   void explain_missing_keys(const model::entry_format& format, bytes entry, model::produced::item& out) const;

@@ -16,6 +16,7 @@ namespace weir::broker {
 // Defaults of topics that do not override them: the broker-level half of the topic configuration table.
 struct log_defaults {
   std::string cleanup_policy = "delete";               // log.cleanup.policy
+  std::string compression_type = "producer";           // compression.type
   std::int64_t retention_ms = 7LL * 24 * 3600 * 1000;  // log.retention.ms (also shown as log.retention.hours, .minutes)
   std::int64_t retention_bytes = -1;                   // log.retention.bytes
   std::int64_t segment_bytes = 1LL << 30;              // log.segment.bytes

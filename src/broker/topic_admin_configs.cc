@@ -3,6 +3,7 @@
 #include <set>
 
 #include "broker/topic_admin.h"
+#include "broker/topic_config_kept.h"
 
 namespace weir::broker {
 namespace {
@@ -68,7 +69,8 @@ topic_admin::refused topic_admin::apply_change(const model::alter_configs::chang
                                                model::config_map& overrides) const {
   const std::string name(c.name);
   const topic_config_key* key = find_topic_config(name);
-  if (key == nullptr) return {refusal::invalid_config, "unknown topic config name: " + name};
+  const kept_config* kept = find_kept_config(name);
+  if (key == nullptr && kept == nullptr) return {refusal::invalid_config, "unknown topic config name: " + name};
   if (c.how == op::remove) {
     overrides.erase(name);
     return {};
@@ -76,11 +78,12 @@ topic_admin::refused topic_admin::apply_change(const model::alter_configs::chang
   if (!c.value) return {refusal::invalid_request, "no value for " + name};
   std::string value(*c.value);
   if (c.how != op::set) {
-    if (key->kind != model::config_entry::type::list) {
+    if ((key != nullptr ? key->kind : kept->kind) != model::config_entry::type::list) {
       return {refusal::invalid_config, name + " is no list: append and subtract do not apply"};
     }
     const auto now = overrides.find(name);
-    std::vector<std::string> words = split_list(now == overrides.end() ? key->default_text(k_.config) : now->second);
+    const std::string standard = key != nullptr ? key->default_text(k_.config) : std::string();
+    std::vector<std::string> words = split_list(now == overrides.end() ? standard : now->second);
     for (const std::string& w : split_list(value)) {
       const auto at = std::find(words.begin(), words.end(), w);
       if (c.how == op::append && at == words.end()) words.push_back(w);

@@ -5,6 +5,8 @@
 #include <charconv>
 #include <cstdio>
 
+#include "broker/topic_config_kept.h"
+
 namespace weir::broker {
 namespace {
 
@@ -75,11 +77,25 @@ result<void> put_timestamp_type(std::string_view text, topic_settings& out) {
   return {};
 }
 
-result<void> put_compression(std::string_view text, topic_settings&) {
+result<void> put_compression(std::string_view text, topic_settings& out) {
+  using kind = model::compression_kind;
+  constexpr std::array<std::pair<std::string_view, kind>, 5> names{{{"uncompressed", kind::none},
+                                                                    {"gzip", kind::gzip},
+                                                                    {"snappy", kind::snappy},
+                                                                    {"lz4", kind::lz4},
+                                                                    {"zstd", kind::zstd}}};
+  out.compression.kind.reset();
   if (text == "producer") return {};
-  return fault(
-      errc::invalid,
-      "'" + std::string(text) + "' is not supported: only 'producer' is, batches are stored as the producer made them");
+  const auto at = std::find_if(names.begin(), names.end(), [&](const auto& n) { return n.first == text; });
+  if (at == names.end()) return wrong(text, "producer, uncompressed, gzip, snappy, lz4 or zstd");
+  out.compression.kind = at->second;
+  return {};
+}
+
+result<void> put_gzip_level(std::string_view text, topic_settings& out) {
+  constexpr std::string_view want = "a level from 1 to 9, or -1 for the usual one";
+  if (text == "0") return wrong(text, want);
+  return put(out.compression.gzip_level, text, -1, 9, want);
 }
 
 result<void> put_min_insync(std::string_view text, topic_settings&) {
@@ -96,9 +112,25 @@ constexpr std::array table{
         "cleanup.policy", "log.cleanup.policy", type::list,
         "What happens to old records: 'delete' by age and size, 'compact' keeps the last record of each key.",
         [](const settings& s) { return s.log.cleanup_policy; }, put_cleanup},
-    topic_config_key{"compression.type", "", type::text,
-                     "Always 'producer': batches keep the compression that the producer chose.",
-                     [](const settings&) { return std::string("producer"); }, put_compression},
+    topic_config_key{"compression.gzip.level", "compression.gzip.level", type::int32,
+                     "How hard the broker tries where it compresses with gzip.",
+                     [](const settings&) { return std::string("-1"); }, put_gzip_level},
+    topic_config_key{"compression.lz4.level", "compression.lz4.level", type::int32,
+                     "How hard the broker tries where it compresses with lz4; 9 is the fast mode.",
+                     [](const settings&) { return std::string("9"); },
+                     [](std::string_view t, topic_settings& o) {
+                       return put(o.compression.lz4_level, t, 1, 17, "a level from 1 to 17");
+                     }},
+    topic_config_key{"compression.type", "compression.type", type::text,
+                     "How batches are compressed in the log: 'producer' keeps what the producer chose, else the broker "
+                     "compresses anew what came in another way.",
+                     [](const settings& s) { return s.log.compression_type; }, put_compression},
+    topic_config_key{"compression.zstd.level", "compression.zstd.level", type::int32,
+                     "How hard the broker tries where it compresses with zstd.",
+                     [](const settings&) { return std::string("3"); },
+                     [](std::string_view t, topic_settings& o) {
+                       return put(o.compression.zstd_level, t, -131072, 22, "a level from -131072 to 22");
+                     }},
     topic_config_key{"delete.retention.ms", "log.cleaner.delete.retention.ms", type::int64,
                      "How long a tombstone stays readable in a compacted topic.",
                      [](const settings& s) { return std::to_string(s.log.delete_retention_ms); },
@@ -186,6 +218,8 @@ constexpr std::array broker_table{
                "Whether naming a missing topic creates it."},
     broker_key{"broker.id", type::int32, [](const settings& s) { return std::to_string(s.node_id); },
                "This node's number."},
+    broker_key{"compression.type", type::text, [](const settings& s) { return s.log.compression_type; },
+               "Default of compression.type."},
     broker_key{"default.replication.factor", type::int32,
                [](const settings& s) { return std::to_string(s.default_replication_factor); },
                "Replicas of a topic that names no number."},
@@ -286,6 +320,21 @@ const settings& built_in() {
 
 std::span<const topic_config_key> topic_config_table() { return table; }
 
+std::int32_t compression_rules::level_of(model::compression_kind k) const {
+  switch (k) {
+    case model::compression_kind::gzip:
+      return gzip_level;
+    case model::compression_kind::lz4:
+      return lz4_level;
+    case model::compression_kind::zstd:
+      return zstd_level;
+    case model::compression_kind::none:
+    case model::compression_kind::snappy:
+      break;
+  }
+  return 0;
+}
+
 const topic_config_key* find_topic_config(std::string_view name) {
   const auto at = std::find_if(table.begin(), table.end(), [&](const auto& k) { return k.name == name; });
   return at == table.end() ? nullptr : &*at;
@@ -293,9 +342,12 @@ const topic_config_key* find_topic_config(std::string_view name) {
 
 result<void> check_topic_config(std::string_view name, std::string_view value) {
   const topic_config_key* key = find_topic_config(name);
-  if (key == nullptr) return fault(errc::not_found, "unknown topic config name: " + std::string(name));
+  const kept_config* kept = find_kept_config(name);
+  if (key == nullptr && kept == nullptr) {
+    return fault(errc::not_found, "unknown topic config name: " + std::string(name));
+  }
   topic_settings scratch;
-  auto r = key->apply(value, scratch);
+  auto r = key != nullptr ? key->apply(value, scratch) : kept->check(value);
   if (!r) return fault(errc::invalid, std::string(name) + ": " + r.error().text);
   return {};
 }
@@ -347,6 +399,18 @@ std::vector<model::config_entry> describe_topic_config(const model::config_map& 
     }
     if (standard != original) e.synonyms.push_back({std::string(broker_name), standard, source::broker_file});
     e.synonyms.push_back({std::string(broker_name), original, source::default_value});
+    out.push_back(std::move(e));
+  }
+  for (const kept_config& kept : kept_configs()) {
+    const auto at = overrides.find(kept.name);
+    if (at == overrides.end() || !wanted(keys, kept.name)) continue;
+    model::config_entry e;
+    e.name = kept.name;
+    e.kind = kept.kind;
+    e.value = at->second;
+    e.from = source::topic_override;
+    if (documentation) e.documentation = kept.documentation;
+    e.synonyms.push_back({e.name, e.value, source::topic_override});
     out.push_back(std::move(e));
   }
   return out;

@@ -1,7 +1,8 @@
 // Topic configuration: one table of names, and what the values mean for a topic.
 //
-// A name is in the table only if some code reads it. Values are kept as the text that the user gave (overrides) and
-// resolved once into `topic_settings`, which the produce path and the store read. The names are Kafka's.
+// A name is in the table only if some code reads it, and is always shown. What nothing here needs to read is in
+// topic_config_kept.h and shown only where a topic sets it. Values are kept as the text that the user gave (overrides)
+// and resolved once into `topic_settings`, which the produce path and the store read. The names are Kafka's.
 // Thread: pure functions; the table is constant.
 #pragma once
 
@@ -19,8 +20,19 @@
 
 namespace weir::broker {
 
+// compression.type and the levels.
+struct compression_rules {
+  std::optional<model::compression_kind> kind;  // nullopt: as the producer chose
+  std::int32_t gzip_level = 0;
+  std::int32_t lz4_level = 0;
+  std::int32_t zstd_level = 0;
+
+  [[nodiscard]] std::int32_t level_of(model::compression_kind k) const;
+};
+
 struct topic_settings {
   model::log_policy policy;
+  compression_rules compression;
   std::int32_t max_message_bytes = 0;
   bool append_time = false;  // message.timestamp.type = LogAppendTime
   std::int64_t timestamp_before_max_ms = INT64_MAX;

@@ -28,12 +28,19 @@ struct entry_rules {
   std::size_t bytes_max = 0;   // of the payload
 };
 
+// How the records inside an entry are compressed. The numbers are stored, and are Kafka's.
+enum class compression_kind : std::uint8_t { none = 0, gzip = 1, snappy = 2, lz4 = 3, zstd = 4 };
+struct compression_choice {
+  compression_kind kind = compression_kind::none;
+  std::int32_t level = 0;  // as Kafka's compression.*.level counts them; none and snappy have none
+};
+
 // What the head of a checked entry says.
 struct entry_facts {
   std::uint32_t count = 0;             // offsets that it takes
   std::int64_t min_timestamp_ms = -1;  // exact only with open_records, else the head's base timestamp
   std::int64_t max_timestamp_ms = -1;
-  std::uint8_t compression = 0;  // the format's own number; 0 is none
+  compression_kind compression = compression_kind::none;
 };
 
 // One record inside an entry. Views live as long as the call that shows them.
@@ -99,6 +106,19 @@ class entry_format {
   };
   [[nodiscard]] virtual result<filtered> filter(
       bytes payload, const std::function<bool(const record_view&)>& keep) const = 0;
+
+  // The entry with its records compressed as `how` says; everything else that the producer wrote stays. The payload was
+  // inspected; here every record is opened and checked, so the facts are exact. Faults: as for inspect, and unsupported
+  // from a format that does not compress.
+  struct recompressed {
+    byte_vector payload;
+    entry_facts facts;
+  };
+  [[nodiscard]] virtual result<recompressed> recompress(bytes payload, const compression_choice& how) const {
+    (void)payload;
+    (void)how;
+    return fault(errc::unsupported, "this format does not compress");
+  }
 
   // Facts in the entry's own head; cheap (no decompression).
   [[nodiscard]] virtual result<producer_facts> producer(bytes payload) const = 0;

@@ -309,6 +309,15 @@ void add_kafka(std::vector<config_key>& t) {
       "kafka.log_cleanup_policy", "What happens to old records, where the topic says nothing else.",
       {{"delete", "delete"}, {"compact", "compact"}, {"compact,delete", "compact,delete"}},
       [](auto& c) -> auto& { return c.broker.log.cleanup_policy; }));
+  t.push_back(choice<std::string>(
+      "kafka.compression_type", "How batches are compressed in the log, where the topic says nothing else.",
+      {{"producer", "producer"},
+       {"uncompressed", "uncompressed"},
+       {"gzip", "gzip"},
+       {"snappy", "snappy"},
+       {"lz4", "lz4"},
+       {"zstd", "zstd"}},
+      [](auto& c) -> auto& { return c.broker.log.compression_type; }));
   t.push_back(duration(
       "kafka.log_retention", "How long records are kept, where the topic says nothing else.",
       [](auto& c) -> auto& { return c.broker.log.retention_ms; }, -1));

@@ -292,7 +292,7 @@ class fake_format final : public model::entry_format {
     if (p.size() < head_bytes || p[0] != std::byte{0xb0}) return fault(errc::corrupt, "magic");
     if (rules.bytes_max != 0 && p.size() > rules.bytes_max) return fault(errc::out_of_range);
     model::entry_facts f;
-    f.compression = static_cast<std::uint8_t>(p[2]);
+    f.compression = static_cast<model::compression_kind>(p[2]);
     f.count = load_le<std::uint32_t>(p.data() + 3);
     if (f.count > (p.size() - head_bytes) / 9) return fault(errc::corrupt, "count");
     fault bad;
@@ -342,6 +342,18 @@ class fake_format final : public model::entry_format {
   }
   [[nodiscard]] result<filtered> filter(bytes, const std::function<bool(const model::record_view&)>&) const override {
     return fault(errc::unsupported);
+  }
+  // Says so in the head, and takes as many bytes more as the level says; 0xff behind the records is damage.
+  [[nodiscard]] result<recompressed> recompress(bytes p, const model::compression_choice& how) const override {
+    auto facts = inspect(p, {});
+    if (!facts) return facts.error();
+    const std::size_t end = head_bytes + facts->count * std::size_t{9};
+    if (p.size() > end && p[end] == std::byte{0xff}) return fault(errc::corrupt, "damaged");
+    recompressed out{byte_vector(p.begin(), p.end()), *facts};
+    out.payload[2] = static_cast<std::byte>(how.kind);
+    out.payload.resize(out.payload.size() + static_cast<std::size_t>(std::max(how.level, 0)));
+    out.facts.compression = how.kind;
+    return out;
   }
   [[nodiscard]] result<model::producer_facts> producer(bytes p) const override {
     model::producer_facts f;

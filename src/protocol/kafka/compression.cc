@@ -150,9 +150,12 @@ result<byte_vector> unzstd(bytes in, std::size_t allowed) {
   }
 }
 
-byte_vector gzip(bytes in) {
+result<byte_vector> gzip(bytes in, std::int32_t level) {
   z_stream z{};
-  WEIR_ASSERT(deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK);
+  const int how = level == gzip_level_default ? Z_DEFAULT_COMPRESSION : std::clamp(level, 1, 9);
+  if (deflateInit2(&z, how, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
+    return fault(errc::busy, "no memory for gzip");
+  }
   byte_vector out(deflateBound(&z, in.size()));
   z.next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(in.data()));
   z.avail_in = static_cast<uInt>(in.size());
@@ -184,8 +187,10 @@ byte_vector xerial(bytes in) {
   return out;
 }
 
-byte_vector lz4(bytes in) {
+byte_vector lz4(bytes in, std::int32_t level) {
   LZ4F_preferences_t how{};
+  // The library's levels below 3 are the fast mode; its slow one takes 3 to 12.
+  how.compressionLevel = level == lz4_level_default ? 0 : std::clamp(level, 3, 12);
   how.frameInfo.blockMode = LZ4F_blockIndependent;  // Java's reader takes no other
   how.frameInfo.blockSizeID = LZ4F_max64KB;
   byte_vector out(LZ4F_compressFrameBound(in.size(), &how));
@@ -195,9 +200,10 @@ byte_vector lz4(bytes in) {
   return out;
 }
 
-byte_vector zstd(bytes in) {
+byte_vector zstd(bytes in, std::int32_t level) {
   byte_vector out(ZSTD_compressBound(in.size()));
-  const std::size_t size = ZSTD_compress(out.data(), out.size(), in.data(), in.size(), ZSTD_CLEVEL_DEFAULT);
+  const std::size_t size = ZSTD_compress(out.data(), out.size(), in.data(), in.size(),
+                                         std::clamp(level, ZSTD_minCLevel(), ZSTD_maxCLevel()));
   WEIR_ASSERT(ZSTD_isError(size) == 0);
   out.resize(size);
   return out;
@@ -244,18 +250,18 @@ result<byte_vector> decompress(compression c, bytes in, const decompression_limi
   return fault(errc::unsupported, "unknown compression " + std::to_string(static_cast<int>(c)));
 }
 
-result<byte_vector> compress(compression c, bytes in) {
+result<byte_vector> compress(compression c, bytes in, std::optional<std::int32_t> level) {
   switch (c) {
     case compression::none:
       return byte_vector(in.begin(), in.end());
     case compression::gzip:
-      return gzip(in);
+      return gzip(in, level.value_or(gzip_level_default));
     case compression::snappy:
       return xerial(in);
     case compression::lz4:
-      return lz4(in);
+      return lz4(in, level.value_or(lz4_level_default));
     case compression::zstd:
-      return zstd(in);
+      return zstd(in, level.value_or(zstd_level_default));
   }
   return fault(errc::unsupported, "unknown compression " + std::to_string(static_cast<int>(c)));
 }

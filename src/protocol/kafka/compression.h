@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "base/bytes.h"
@@ -30,7 +31,11 @@ struct decompression_limits {
 
 [[nodiscard]] result<byte_vector> decompress(compression c, bytes in,
                                              const decompression_limits& limits = {});
-// With each library's usual level.
-[[nodiscard]] result<byte_vector> compress(compression c, bytes in);
+// Levels as Kafka's compression.*.level counts them: gzip 1 to 9 or -1, lz4 1 to 17, zstd -131072 to 22; the others have
+// none. lz4's 9 is its fast mode, as it is with Java's writer, and every other level the slow one. A level outside of
+// its range is taken for the nearest in it.
+inline constexpr std::int32_t gzip_level_default = -1, lz4_level_default = 9, zstd_level_default = 3;
+// nullopt: the default level.
+[[nodiscard]] result<byte_vector> compress(compression c, bytes in, std::optional<std::int32_t> level = {});
 
 }  // namespace weir::kafka

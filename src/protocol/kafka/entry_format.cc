@@ -21,19 +21,18 @@ result<batch_view> only_batch(bytes payload) {
 
 model::record_view view_of(const record& r) { return {model::offset(r.offset), r.timestamp, r.key, r.value}; }
 
-// The batch with the records of `section` instead of its own.
-result<byte_vector> rebuilt(const batch_view& batch, bytes section, std::uint32_t count,
-                            std::int64_t max_timestamp) {
+// The batch with the records of `section`, in this compression, instead of its own.
+result<byte_vector> rebuilt(const batch_view& batch, bytes section, std::uint32_t count, std::int64_t max_timestamp,
+                            compression codec, std::optional<std::int32_t> level) {
   const bytes head = batch.whole().first(batch_head_bytes);
   byte_vector out(head.begin(), head.end());
-  auto attributes = batch.attributes();
-  if (count == 0) {
-    // An empty batch is the head alone; it still covers its offsets and sequences.
-    attributes = static_cast<std::int16_t>(attributes & ~batch_bits::compression);
-  } else if (batch.codec() == compression::none) {
+  // An empty batch is the head alone; it still covers its offsets and sequences.
+  const auto bits = count == 0 ? 0 : static_cast<int>(codec);
+  const auto attributes = static_cast<std::int16_t>((batch.attributes() & ~batch_bits::compression) | bits);
+  if (codec == compression::none || count == 0) {
     out.insert(out.end(), section.begin(), section.end());
   } else {
-    const result<byte_vector> small = compress(batch.codec(), section);
+    const result<byte_vector> small = compress(codec, section, level);
     if (!small) return small.error();
     out.insert(out.end(), small->begin(), small->end());
   }
@@ -51,8 +50,8 @@ result<model::entry_facts> batch_entry_format::inspect(bytes payload, const mode
   const result<batch_check> seen = check_produced(payload, checks);
   if (!seen) return seen.error();
   const batch_view batch = *batch_view::parse(payload);
-  return model::entry_facts{static_cast<std::uint32_t>(batch.record_count()), seen->min_timestamp,
-                            seen->max_timestamp, static_cast<std::uint8_t>(batch.codec())};
+  return model::entry_facts{static_cast<std::uint32_t>(batch.record_count()), seen->min_timestamp, seen->max_timestamp,
+                            static_cast<model::compression_kind>(batch.codec())};
 }
 
 std::size_t batch_entry_format::stamp(bytes payload, model::offset base, model::epoch leader_epoch,
@@ -107,10 +106,26 @@ result<model::entry_format::filtered> batch_entry_format::filter(
   }
   // With the log append time, the head's largest timestamp is that of every record.
   const std::int64_t max_timestamp = batch->log_append_time() ? batch->max_timestamp() : out.max_timestamp_ms;
-  result<byte_vector> fresh = rebuilt(*batch, section, out.records_left, max_timestamp);
+  result<byte_vector> fresh = rebuilt(*batch, section, out.records_left, max_timestamp, batch->codec(), std::nullopt);
   if (!fresh) return fresh.error();
   out.payload = std::move(*fresh);
   return out;
+}
+
+result<model::entry_format::recompressed> batch_entry_format::recompress(bytes payload,
+                                                                         const model::compression_choice& how) const {
+  const result<batch_view> batch = only_batch(payload);
+  if (!batch) return batch.error();
+  byte_vector storage;
+  const result<bytes> section = open_records(*batch, storage, limits_);
+  if (!section) return section.error();
+  const result<batch_check> seen = check_section(*batch, *section, false);
+  if (!seen) return seen.error();
+  const auto count = static_cast<std::uint32_t>(batch->record_count());
+  result<byte_vector> fresh =
+      rebuilt(*batch, *section, count, seen->max_timestamp, static_cast<compression>(how.kind), how.level);
+  if (!fresh) return fresh.error();
+  return recompressed{std::move(*fresh), {count, seen->min_timestamp, seen->max_timestamp, how.kind}};
 }
 
 result<model::producer_facts> batch_entry_format::producer(bytes payload) const {

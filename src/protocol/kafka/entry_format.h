@@ -24,6 +24,7 @@ class batch_entry_format final : public model::entry_format {
   // batch's codec.
   [[nodiscard]] result<filtered> filter(
       bytes payload, const std::function<bool(const model::record_view&)>& keep) const override;
+  [[nodiscard]] result<recompressed> recompress(bytes payload, const model::compression_choice& how) const override;
   [[nodiscard]] result<model::producer_facts> producer(bytes payload) const override;
 
  private:

@@ -54,7 +54,7 @@ TEST(kafka_entry_format, tells_the_facts_of_a_batch) {
     EXPECT_EQ(shallow->count, 10U);
     EXPECT_EQ(shallow->min_timestamp_ms, 50);
     EXPECT_EQ(shallow->max_timestamp_ms, 95);
-    EXPECT_EQ(shallow->compression, static_cast<std::uint8_t>(codec));
+    EXPECT_EQ(static_cast<int>(shallow->compression), static_cast<int>(codec));
     EXPECT_EQ(format.inspect(data, {.open_records = true, .bytes_max = 1 << 20})->min_timestamp_ms, 40);
     EXPECT_EQ(format.inspect(data, {.bytes_max = 10}).error().code, errc::out_of_range);
     const auto producer = format.producer(data);
@@ -167,6 +167,68 @@ TEST(kafka_entry_format, log_append_time_survives_a_filter) {
   EXPECT_EQ(kept->max_timestamp_ms, 5000);
   ASSERT_EQ(contents(kept->payload).size(), 1U);
   EXPECT_EQ(contents(kept->payload)[0].second, "k3=v3@5000");
+}
+
+model::compression_choice in(compression c, std::int32_t level = 0) {
+  return {static_cast<model::compression_kind>(c), level};
+}
+
+TEST(kafka_entry_format, recompressing_changes_the_compression_and_nothing_else) {
+  const batch_entry_format format;
+  for (const compression from : all_codecs) {
+    for (const compression to : all_codecs) {
+      const byte_vector data = sample({.codec = from, .producer_id = 5, .producer_epoch = 2, .base_sequence = 30});
+      const auto out = format.recompress(data, in(to, 3));
+      ASSERT_TRUE(out) << out.error().describe();
+      EXPECT_EQ(out->facts.count, 10U);
+      EXPECT_EQ(out->facts.min_timestamp_ms, 40);
+      EXPECT_EQ(out->facts.max_timestamp_ms, 95);
+      EXPECT_EQ(static_cast<int>(out->facts.compression), static_cast<int>(to));
+      const auto batch = batch_view::parse(out->payload);
+      ASSERT_TRUE(batch);
+      EXPECT_EQ(batch->size(), out->payload.size());
+      EXPECT_TRUE(batch->crc_matches());
+      EXPECT_EQ(batch->codec(), to);
+      EXPECT_EQ(batch->last_offset(), 109);
+      EXPECT_EQ(contents(out->payload), contents(data));
+      const auto producer = format.producer(out->payload);
+      EXPECT_EQ(producer->producer_id, 5);
+      EXPECT_EQ(producer->producer_epoch, 2);
+      EXPECT_EQ(producer->first_sequence, 30);
+      EXPECT_EQ(producer->last_sequence, 39);
+    }
+  }
+}
+
+TEST(kafka_entry_format, recompressing_takes_the_level) {
+  batch_builder b({});
+  std::string text;
+  for (int i = 0; i < 4000; ++i) text += "word" + std::to_string(i * 7919 % 1009) + ' ';
+  b.add(1, std::nullopt, as_bytes(text));
+  const byte_vector data = *b.finish();
+  const batch_entry_format format;
+  const auto size = [&](compression c, std::int32_t level) {
+    return format.recompress(data, in(c, level))->payload.size();
+  };
+  EXPECT_LT(size(compression::gzip, 9), size(compression::gzip, 1));
+  EXPECT_LT(size(compression::lz4, 12), size(compression::lz4, 9));  // 9 is the fast mode
+  EXPECT_LT(size(compression::zstd, 19), size(compression::zstd, -20));
+}
+
+TEST(kafka_entry_format, recompressing_checks_every_record_and_stops_at_the_limits) {
+  byte_vector wrong = sample({});
+  // The second record's offset delta says 7: behind the first one's length, and its own length, attributes and time.
+  const auto first = static_cast<std::size_t>(wrong[batch_head_bytes]) / 2 + 1;
+  wrong[batch_head_bytes + first + 3] = std::byte{14};
+  seal_batch(wrong);
+  EXPECT_EQ(batch_entry_format().recompress(wrong, in(compression::lz4)).error().code, errc::invalid);
+
+  batch_builder b({.codec = compression::zstd});
+  b.add(1, std::nullopt, byte_vector(4 << 20));
+  const byte_vector bomb = *b.finish();
+  const batch_entry_format strict(decompression_limits{.output_max = 1 << 20});
+  EXPECT_EQ(strict.recompress(bomb, in(compression::none)).error().code, errc::invalid);
+  EXPECT_TRUE(batch_entry_format().recompress(bomb, in(compression::none)));
 }
 
 TEST(kafka_entry_format, damage_is_a_fault_everywhere) {

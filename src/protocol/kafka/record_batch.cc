@@ -49,10 +49,18 @@ result<std::optional<batch_view>> batch_cursor::next() {
 
 namespace {
 
-// What the head alone tells.
-result<void> check_head(const batch_view& batch) {
+// A record has at least its length, attributes, two deltas, the lengths of key and value, and the number of headers.
+constexpr std::size_t least_record_bytes = 7;
+
+// What the head and the size tell. An unopened batch must not take more offsets than its bytes could hold records.
+result<void> check_head(const batch_view& batch, const decompression_limits& limits) {
   if (!batch.crc_matches()) return fault(errc::corrupt, "the record batch does not match its checksum");
   if (batch.record_count() <= 0) return fault(errc::invalid, "the record batch has no records");
+  const std::size_t most =
+      batch.codec() == compression::none ? batch.records().size() : limits.allowed(batch.records().size());
+  if (static_cast<std::size_t>(batch.record_count()) > most / least_record_bytes) {
+    return fault(errc::invalid, "the record batch counts more records than it can hold");
+  }
   if (batch.last_offset_delta() != batch.record_count() - 1) {
     return fault(errc::invalid, "the record batch counts " + std::to_string(batch.record_count()) +
                                     " records but its last offset delta is " +
@@ -75,26 +83,22 @@ result<void> check_head(const batch_view& batch) {
   return {};
 }
 
-result<batch_check> check_records(const batch_view& batch, const batch_rules& rules) {
-  byte_vector storage;
-  const result<bytes> section = open_records(batch, storage, rules.limits);
-  if (!section) return section.error();
-  record_reader in(batch, *section);
+}  // namespace
+
+result<batch_check> check_section(const batch_view& batch, bytes section, bool keys_required) {
+  record_reader in(batch, section);
   record r;
   batch_check seen{std::numeric_limits<std::int64_t>::max(), -1};
   for (std::int32_t i = 0; in.next(r); ++i) {
     if (r.offset_delta != i)
       return fault(errc::invalid, "the offsets of the record batch are not consecutive");
-    if (rules.keys_required && !r.key)
-      return fault(errc::invalid, "a compacted topic takes no record without a key");
+    if (keys_required && !r.key) return fault(errc::invalid, "a compacted topic takes no record without a key");
     seen.min_timestamp = std::min(seen.min_timestamp, r.timestamp);
     seen.max_timestamp = std::max(seen.max_timestamp, r.timestamp);
   }
   if (in.why() != nullptr) return fault(errc::corrupt, in.why());
   return seen;
 }
-
-}  // namespace
 
 result<batch_check> check_produced(bytes in, const batch_rules& rules) {
   if (rules.bytes_max != 0 && in.size() > rules.bytes_max) {
@@ -105,8 +109,13 @@ result<batch_check> check_produced(bytes in, const batch_rules& rules) {
   if (!batch)
     return batch.error().code == errc::torn ? fault(errc::corrupt, batch.error().text) : batch.error();
   if (batch->size() != in.size()) return fault(errc::invalid, "more than one record batch");
-  if (result<void> head = check_head(*batch); !head) return head.error();
-  if (rules.open_records || rules.keys_required) return check_records(*batch, rules);
+  if (result<void> head = check_head(*batch, rules.limits); !head) return head.error();
+  if (rules.open_records || rules.keys_required) {
+    byte_vector storage;
+    const result<bytes> section = open_records(*batch, storage, rules.limits);
+    if (!section) return section.error();
+    return check_section(*batch, *section, rules.keys_required);
+  }
   return batch_check{batch->base_timestamp(), batch->max_timestamp()};
 }
 

@@ -112,6 +112,8 @@ struct batch_check {
 // invalid (not allowed from a producer: a control batch, a count that does not fit, a record without a key
 // where one must be, ...).
 [[nodiscard]] result<batch_check> check_produced(bytes in, const batch_rules& rules);
+// The part of it that walks the opened records.
+[[nodiscard]] result<batch_check> check_section(const batch_view& batch, bytes section, bool keys_required);
 
 // Writes the head as stored over the producer's: returns how many bytes of `head` (>= batch_head_bytes)
 // replace the batch's first ones. With `append_time_ms` it becomes the timestamp of all records, and the

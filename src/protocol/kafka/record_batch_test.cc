@@ -233,6 +233,16 @@ TEST(kafka_produced_batch, counts_must_agree) {
   EXPECT_EQ(code_of(data, {.open_records = true}), errc::corrupt);
 }
 
+TEST(kafka_produced_batch, no_more_offsets_than_bytes_could_hold) {
+  for (const compression codec : all_codecs) {
+    byte_vector data = simple_batch({.codec = codec});
+    set<std::int32_t>(data, batch_at::record_count, INT32_MAX);
+    set<std::int32_t>(data, batch_at::last_offset_delta, INT32_MAX - 1);
+    seal_batch(data);
+    EXPECT_EQ(code_of(data), errc::invalid) << name_of(codec);
+  }
+}
+
 TEST(kafka_produced_batch, a_compacted_topic_wants_keys) {
   for (const compression codec : all_codecs) {
     batch_builder b({.codec = codec});
