@@ -26,6 +26,7 @@ connection::connection(connection_group& group, new_connection&& c, std::uint64_
       protocol_(std::move(c.protocol)),
       local_(std::move(c.local)),
       peer_(std::move(c.peer)),
+      place_(std::move(c.place)),
       accepted_(group.now()),
       last_activity_(accepted_),
       progress_since_(accepted_),
@@ -254,6 +255,7 @@ void connection::close(const std::string& why) {
   session_->on_closed();
   boost::system::error_code ignored;
   socket_.close(ignored);
+  place_.give_back();
   // The session is kept until the connection goes: its caller may be inside it.
   group_.remove(*this);
 }

@@ -69,6 +69,7 @@ class connection final : public protocol::session_host, public std::enable_share
   const std::string protocol_;
   const protocol::endpoint local_;
   const protocol::endpoint peer_;
+  connection_place place_;
   std::unique_ptr<protocol::session> session_;
 
   receive_buffer input_;

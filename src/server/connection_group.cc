@@ -6,11 +6,15 @@
 
 namespace weir::server {
 
-std::string connection_census::enter(const std::string& address) {
+void connection_place::give_back() {
+  if (census_ != nullptr) std::exchange(census_, nullptr)->leave(address_);
+}
+
+result<connection_place> connection_census::enter(const std::string& address) {
   if (now_.fetch_add(1, std::memory_order_relaxed) >= max_) {
     now_.fetch_sub(1, std::memory_order_relaxed);
     refused_.fetch_add(1, std::memory_order_relaxed);
-    return fmt::format("limits.connections = {} is reached", max_);
+    return fault(errc::busy, fmt::format("{} = {} is reached", limit_, max_));
   }
   if (per_address_ > 0) {
     const std::lock_guard lock(mutex_);
@@ -18,12 +22,12 @@ std::string connection_census::enter(const std::string& address) {
     if (n >= per_address_) {
       now_.fetch_sub(1, std::memory_order_relaxed);
       refused_.fetch_add(1, std::memory_order_relaxed);
-      return fmt::format("limits.connections_per_address = {} is reached", per_address_);
+      return fault(errc::busy, fmt::format("limits.connections_per_address = {} is reached", per_address_));
     }
     ++n;
   }
   accepted_.fetch_add(1, std::memory_order_relaxed);
-  return {};
+  return connection_place(*this, address);
 }
 
 void connection_census::leave(const std::string& address) {
@@ -34,9 +38,10 @@ void connection_census::leave(const std::string& address) {
   if (it != by_address_.end() && --it->second <= 0) by_address_.erase(it);
 }
 
-connection_group::connection_group(platform::reactor& owner, connection_census& census, const connection_limits& limits)
+connection_group::connection_group(platform::reactor& owner, connection_numbers& numbers,
+                                   const connection_limits& limits)
     : owner_(owner),
-      census_(census),
+      numbers_(numbers),
       limits_(limits),
       scratch_(new std::byte[scratch_bytes]),  // tidy-allow(new): unique_ptr of bytes that need no zeroing
       alive_(std::make_shared<connection_group*>(this)) {
@@ -49,12 +54,9 @@ connection_group::~connection_group() {
 }
 
 void connection_group::adopt(new_connection&& c, const protocol::session_factory& make) {
-  const std::uint64_t id = census_.next_id();
+  const std::uint64_t id = numbers_.next();
   auto made = std::make_shared<connection>(*this, std::move(c), id);
-  if (!made->start(make)) {
-    census_.leave(made->peer().host);
-    return;
-  }
+  if (!made->start(make)) return;
   all_.emplace(id, std::move(made));
   schedule_sweep();
 }
@@ -85,12 +87,7 @@ void connection_group::mark_dirty(connection& c) {
   dirty_.push_back(c.shared_from_this());
 }
 
-void connection_group::remove(connection& c) {
-  const auto it = all_.find(c.connection_id());
-  if (it == all_.end()) return;
-  census_.leave(c.peer().host);
-  all_.erase(it);
-}
+void connection_group::remove(connection& c) { all_.erase(c.connection_id()); }
 
 bool connection_group::flush_dirty() {
   if (dirty_.empty()) return false;

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "platform/posix/reactor.h"
@@ -21,27 +22,61 @@ namespace weir::server {
 
 class connection;
 
-// Counts connections over all reactors. Any thread.
+class connection_census;
+
+// One connection's place in the census that let it in; given back at the latest by the destructor. Any thread.
+class connection_place {
+ public:
+  connection_place() = default;
+  connection_place(connection_place&& other) noexcept
+      : census_(std::exchange(other.census_, nullptr)), address_(std::move(other.address_)) {}
+  connection_place& operator=(connection_place&& other) noexcept {
+    std::swap(census_, other.census_);
+    address_.swap(other.address_);
+    return *this;
+  }
+  ~connection_place() { give_back(); }
+  void give_back();
+
+ private:
+  friend class connection_census;
+  connection_place(connection_census& census, std::string address) : census_(&census), address_(std::move(address)) {}
+  connection_census* census_ = nullptr;
+  std::string address_;
+};
+
+// Counts the connections of listeners with a common cap, over all reactors. Any thread; outlives its places.
 class connection_census {
  public:
-  connection_census(std::int64_t max, std::int64_t per_address) : max_(max), per_address_(per_address) {}
-  // Empty: let it in. Else why not.
-  [[nodiscard]] std::string enter(const std::string& address);
-  void leave(const std::string& address);
+  // `limit`: what the cap is called, for the refusal.
+  connection_census(std::int64_t max, std::int64_t per_address, std::string limit = "limits.connections")
+      : max_(max), per_address_(per_address), limit_(std::move(limit)) {}
+  // The fault says which limit is reached.
+  [[nodiscard]] result<connection_place> enter(const std::string& address);
   [[nodiscard]] std::int64_t now() const { return now_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::int64_t accepted() const { return accepted_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::int64_t refused() const { return refused_.load(std::memory_order_relaxed); }
-  [[nodiscard]] std::uint64_t next_id() { return ids_.fetch_add(1, std::memory_order_relaxed) + 1; }
 
  private:
+  friend class connection_place;
+  void leave(const std::string& address);
   const std::int64_t max_;
   const std::int64_t per_address_;
+  const std::string limit_;
   std::atomic<std::int64_t> now_{0};
   std::atomic<std::int64_t> accepted_{0};
   std::atomic<std::int64_t> refused_{0};
-  std::atomic<std::uint64_t> ids_{0};
   std::mutex mutex_;
   std::map<std::string, std::int64_t> by_address_;  // under mutex_, only with a limit per address
+};
+
+// Numbers for connections, each given once in the process's life. Any thread.
+class connection_numbers {
+ public:
+  [[nodiscard]] std::uint64_t next() { return last_.fetch_add(1, std::memory_order_relaxed) + 1; }
+
+ private:
+  std::atomic<std::uint64_t> last_{0};
 };
 
 // An accepted socket on its way to its reactor.
@@ -50,6 +85,7 @@ struct new_connection {
   protocol::endpoint local;
   protocol::endpoint peer;
   std::string protocol;
+  connection_place place;
 };
 
 struct connection_info {
@@ -66,7 +102,7 @@ struct connection_info {
 class connection_group {
  public:
   // References outlive the group; the reactor's turn hook is added here.
-  connection_group(platform::reactor& owner, connection_census& census, const connection_limits& limits);
+  connection_group(platform::reactor& owner, connection_numbers& numbers, const connection_limits& limits);
   ~connection_group();
   connection_group(const connection_group&) = delete;
   connection_group& operator=(const connection_group&) = delete;
@@ -95,7 +131,7 @@ class connection_group {
   void schedule_sweep();
 
   platform::reactor& owner_;
-  connection_census& census_;
+  connection_numbers& numbers_;
   connection_limits limits_;
   log log_{"server"};
   std::unique_ptr<std::byte[]> scratch_;  // where idle connections read to: one for all

@@ -65,7 +65,7 @@ class connection_test : public testing::Test {
   void make(connection_limits limits = {}) {
     limits_ = limits;
     census_ = std::make_unique<connection_census>(limits.connections, limits.connections_per_address);
-    group_ = std::make_unique<connection_group>(reactor_, *census_, limits_);
+    group_ = std::make_unique<connection_group>(reactor_, numbers_, limits_);
     auto l = listener::tcp(reactor_, *census_, {"echo", {"127.0.0.1", 0}}, [this](new_connection&& c) {
       group_->adopt(std::move(c), [this](protocol::session_host& h) { return std::make_unique<echo>(h, state_); });
     });
@@ -113,6 +113,7 @@ class connection_test : public testing::Test {
   shared_state state_;
   connection_limits limits_;
   std::unique_ptr<connection_census> census_;
+  connection_numbers numbers_;
   std::unique_ptr<connection_group> group_;
   std::unique_ptr<listener> listener_;
 };

@@ -164,11 +164,13 @@ struct listener::state : std::enable_shared_from_this<listener::state> {
     c.protocol = protocol;
     c.peer = unix_path.empty() ? endpoint_of(from) : protocol::endpoint{"local", 0};
     c.local = unix_path.empty() ? local_endpoint(fd.get()) : address;
-    const std::string refused = census.enter(c.peer.host);
-    if (!refused.empty()) {
-      logger.limited(log_level::warn, "refuse", "refused a connection from {}: {}", print_endpoint(c.peer), refused);
+    auto place = census.enter(c.peer.host);
+    if (!place) {
+      logger.limited(log_level::warn, "refuse", "refused a connection from {}: {}", print_endpoint(c.peer),
+                     place.error().text);
       return;
     }
+    c.place = std::move(*place);
     if (unix_path.empty()) set_client_options(fd.get());
     c.fd = std::move(fd);
     on_connection(std::move(c));

@@ -24,7 +24,7 @@ void unmap_memory(void* p, std::size_t bytes) { ::munmap(p, bytes); }
 
 constexpr std::int64_t watch_ns = 1'000'000'000;
 constexpr std::int64_t progress_ns = 1'000'000'000;
-constexpr std::int64_t files_kept_back = 256;  // open files that are not connections, besides the stores' own
+constexpr std::int64_t files_kept_back = 256;  // open files that are not connections, besides the stores' own, which take two each
 
 std::uint32_t reactors_for_this_machine() {
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
@@ -51,7 +51,7 @@ node::node(const server_config& config, data_folder folder)
     : config_(config),
       folder_(std::move(folder)),
       census_(config.limits.connections, config.limits.connections_per_address),
-      admin_census_(256, 0) {
+      admin_census_(256, 0, "the cap of admin connections") {
   config_.broker.cluster_id = folder_.facts.cluster_id;
   config_.broker.data_folder = folder_.path;
   storage_formats_.add(model::format_tag::kafka_batch_v2, kafka_format_);
@@ -79,7 +79,7 @@ node::~node() {
 result<std::unique_ptr<node>> node::open(const server_config& config) {
   server_config c = config;
   const std::int64_t files = raise_open_file_limit();
-  const std::int64_t room = files - files_kept_back - static_cast<std::int64_t>(c.store.open_files_max);
+  const std::int64_t room = files - files_kept_back - 2 * static_cast<std::int64_t>(c.store.open_files_max);
   if (c.limits.connections > room) {
     log("server").info("limits.connections is lowered from {} to {}: the system allows {} open files",
                        c.limits.connections, std::max<std::int64_t>(room, 16), files);
@@ -120,7 +120,7 @@ result<void> node::open_parts() {
   for (reactor_part& p : parts_) p.core->link(cores);
   for (reactor_part& p : parts_) {
     if (auto ok = open_store(p); !ok) return ok;
-    p.connections = std::make_unique<connection_group>(*p.loop, census_, config_.limits);
+    p.connections = std::make_unique<connection_group>(*p.loop, numbers_, config_.limits);
   }
   return {};
 }
@@ -218,7 +218,7 @@ void node::adopt_kafka(new_connection&& c) {
   // A socket on its way to its reactor; tasks must be copyable.
   auto moving = std::make_shared<new_connection>(std::move(c));
   const auto take = [this, &p, moving] {
-    if (stopping_.load(std::memory_order_relaxed)) return census_.leave(moving->peer.host);
+    if (stopping_.load(std::memory_order_relaxed)) return;
     p.connections->adopt(std::move(*moving), [&p](protocol::session_host& h) {
       return std::make_unique<kafka::session>(h, p.core->port(), p.kafka);
     });

@@ -87,6 +87,7 @@ class node {
   broker::format_registry broker_formats_;
   connection_census census_;
   connection_census admin_census_;
+  connection_numbers numbers_;
   admin_operations admin_;
   std::vector<reactor_part> parts_;
   std::vector<std::unique_ptr<listener>> listeners_;

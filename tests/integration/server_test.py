@@ -68,6 +68,12 @@ class Life(unittest.TestCase):
             for s in sockets:
                 s.close()
 
+    def test_the_admin_socket_counts_only_who_is_there(self):
+        with Broker() as b:
+            for _ in range(600):  # more than the cap of connections at a time
+                told = b.admin("status")["connections"]
+                self.assertEqual((0, 0, 0), (told["now"], told["accepted"], told["refused"]))
+
     def test_several_listeners(self):
         with Broker("--listen", "kafka=127.0.0.1:0", "--listen", "kafka=[::1]:0", listen=None) as b:
             self.assertEqual(["127.0.0.1", "::1"], [host for _, host, _ in b.listeners])

@@ -1,8 +1,10 @@
 """A broker process under test: started on a free port in a folder of its own, stopped or killed, its words kept."""
+import json
 import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -98,6 +100,17 @@ class Broker:
 
     def running(self):
         return self.process is not None and self.process.poll() is None
+
+    def admin(self, op, **fields):
+        """One question over the admin socket, on a connection of its own."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
+            s.settimeout(DEADLINE_S)
+            s.connect(str(pathlib.Path(self.data_dir) / "admin.sock"))
+            s.sendall((json.dumps({"op": op, **fields}) + "\n").encode())
+            with s.makefile() as lines:
+                answer = json.loads(lines.readline())
+        assert answer["ok"], answer
+        return answer
 
     def resident_kb(self):
         for line in pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines():
