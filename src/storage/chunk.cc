@@ -15,7 +15,7 @@ chunk_pool::chunk_pool(const store_options& options)
     : allocate_(options.chunk_allocate),
       release_(options.chunk_release),
       standard_bytes_(options.wal_write_bytes_max),
-      kept_max_(static_cast<std::size_t>(options.ring_bytes_max / 4 / options.wal_write_bytes_max) + 1) {
+      kept_max_(static_cast<std::size_t>(options.ring_bytes_max / options.wal_write_bytes_max) + 1) {
   if (!allocate_) {
     allocate_ = [](std::size_t n) { return ::operator new(n, page_alignment); };
     release_ = [](void* p, std::size_t) { ::operator delete(p, page_alignment); };
