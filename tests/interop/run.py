@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs unmodified clients against the broker and keeps their per-test results.
 
-  run.py kafka                         all suites against a Weir that it starts
+  run.py kafka                         all suites, each against a Weir that it starts, two at a time (--jobs N)
   run.py kafka --only kcat,java4       these suites; --test NAME: only tests with NAME in theirs
   run.py kafka --apache                the same against Apache Kafka, the reference that every scenario passes first
   run.py kafka --broker HOST:PORT      against a broker that runs already
@@ -13,8 +13,12 @@ leave theirs in .cache/interop. The exit code is 1 when a test failed.
 """
 
 import argparse
+import concurrent.futures
 import contextlib
 import importlib
+import os
+import signal
+import subprocess
 import sys
 import time
 import traceback
@@ -30,7 +34,16 @@ from interop.result import Suite  # noqa: E402
 SUITES = {
     "kcat": "suites.kcat", "python": "suites.python", "java4": "suites.java", "java3": "suites.java", "librdkafka": "suites.librdkafka",
     "streams": "suites.streams", "connect": "suites.connect", "spring": "suites.spring", "node": "suites.node", "go": "suites.go",
+    "librdkafka-local": "suites.librdkafka",
 }
+# the long ones begin first, so that the end is not one suite alone
+LONG = ["librdkafka", "java4", "java3", "librdkafka-local"]
+SUITE_SECONDS = {"librdkafka": 1500, "librdkafka-local": 1200}
+USUAL_SECONDS = 900
+
+
+class TimeOver(BaseException):
+    """The suite's time is over; no `except Exception` of a test may take it."""
 
 
 class Context:
@@ -87,11 +100,12 @@ def results_folder(options):
 
 def run_suite(name, options):
     """A broker of its own for each suite, so that one suite's leftovers cannot disturb another."""
+    signal.signal(signal.SIGTERM, time_over)
     broker = start_broker(options, name)
     context = Context(broker, options, name)
     try:
         importlib.import_module(SUITES[name]).run(context)
-    except Exception:  # the suite itself broke: that is a failure of the run, shown as such
+    except (Exception, TimeOver):  # the suite itself broke: that is a failure of the run, shown as such
         target = context.suites[-1] if context.suites else context.suite(name, name, "")
         target.add("the suite itself", "failed", 0, traceback.format_exc())
         traceback.print_exc()
@@ -102,7 +116,40 @@ def run_suite(name, options):
     label = broker.version() if hasattr(broker, "version") else options.broker
     for suite in context.suites:
         suite.save(results_folder(options), label)
-    return context.suites
+        print(f"{suite.name}: {suite.counts()['passed']} passed, {suite.counts()['failed']} failed, {suite.counts()['excluded']} excluded", flush=True)
+    return sum(suite.counts()["failed"] for suite in context.suites)
+
+
+def time_over(*_):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise TimeOver(f"not done in the time that the suite has: {SUITE_SECONDS} or {USUAL_SECONDS} s")
+
+
+def run_apart(name, arguments):
+    """A suite in a process of its own: it is ended when its time is over, with all that it started. Returns what failed: a suite's name or nothing."""
+    command = [sys.executable, str(Path(__file__).resolve()), *arguments, "--only", name, "--here"]
+    process = subprocess.Popen(command, start_new_session=True)
+    try:
+        code = process.wait(SUITE_SECONDS.get(name, USUAL_SECONDS))
+    except subprocess.TimeoutExpired:
+        print(f"{name}: its time is over", flush=True)
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(60)
+        code = 1
+    with contextlib.suppress(ProcessLookupError):  # what a suite left behind
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return [] if code == 0 else [name]
+
+
+def run_apart_all(names, options):
+    arguments = [options.protocol, *(["--test", options.test] if options.test else []), *(["--broker", options.broker] if options.broker else []),
+                 *(["--apache"] if options.apache else []), *(["--binary", options.binary] if options.binary else []),
+                 *[f"--flag={flag}" for flag in options.flag]]
+    order = [n for n in LONG if n in names] + [n for n in names if n not in LONG]
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        return [name for failed in pool.map(lambda n: run_apart(n, arguments), order) for name in failed]
 
 
 def main():
@@ -114,6 +161,8 @@ def main():
     parser.add_argument("--apache", action="store_true")
     parser.add_argument("--binary", help="the weir binary (build/release/weir)")
     parser.add_argument("--flag", action="append", default=[], help="one more flag for weir server; repeatable")
+    parser.add_argument("--jobs", type=int, default=2, help="suites at a time (2)")
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)  # one suite in this process
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--report", action="store_true")
     options = parser.parse_args()
@@ -121,19 +170,21 @@ def main():
         print("\n".join(SUITES))
         return 0
     if options.report:
-        print(report.write(options.protocol))
+        print(report.write(options.protocol)[0])
         return 0
     names = options.only.split(",") if options.only else list(SUITES)
     unknown = [n for n in names if n not in SUITES]
     if unknown:
         parser.error(f"no suite {unknown[0]}; there are: {', '.join(SUITES)}")
+    if options.here:
+        return 1 if sum(run_suite(name, options) for name in names) else 0
     began = time.time()
-    done = [suite for name in names for suite in run_suite(name, options)]
-    totals = {o: sum(s.counts()[o] for s in done) for o in ("passed", "failed", "excluded")}
-    print(f"{len(done)} suites in {time.time() - began:.0f} s: {totals['passed']} passed, {totals['failed']} failed, {totals['excluded']} excluded")
+    failed = run_apart_all(names, options)
+    print(f"{len(names)} suites in {time.time() - began:.0f} s" + (f"; not all passed in: {', '.join(failed)}" if failed else "; nothing failed"))
     if not (options.apache or options.broker or options.test):
-        print("written:", report.write(options.protocol))
-    return 1 if totals["failed"] else 0
+        target, totals = report.write(options.protocol)
+        print(f"all that is kept: {totals['passed']} passed, {totals['failed']} failed, {totals['excluded']} excluded; written: {target.relative_to(cache.ROOT)}")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -19,11 +19,19 @@ class Java:
         return ["nice", "java", "-Xmx384m", "-XX:TieredStopAtLevel=1", f"-Dorg.slf4j.simpleLogger.defaultLogLevel={self.log}", "-cp", self.path, main,
                 *map(str, arguments)]
 
-    def __call__(self, main, *arguments, stdin=None, bootstrap=True, seconds=TOOL_SECONDS):
-        """The output of a tool; a tool that fails raises."""
+    def start(self, main, *arguments, stdin=None, bootstrap=True, seconds=TOOL_SECONDS):
         server = ["--bootstrap-server", self.address]
         given = [*server, *arguments] if bootstrap == "first" else [*arguments, *server] if bootstrap else list(arguments)
-        done = subprocess.run(self.command(main, *given), input=stdin, capture_output=True, text=True, timeout=seconds)
+        return subprocess.run(self.command(main, *given), input=stdin, capture_output=True, text=True, timeout=seconds)
+
+    def says(self, main, *arguments, **more):
+        """All that a tool says, whether it fails or not."""
+        done = self.start(main, *arguments, **more)
+        return done.stdout + done.stderr
+
+    def __call__(self, main, *arguments, **more):
+        """The output of a tool; a tool that fails raises."""
+        done = self.start(main, *arguments, **more)
         if done.returncode != 0:
             raise AssertionError(f"{main} {' '.join(map(str, arguments))} ended with {done.returncode}: {done.stdout[-600:]} {done.stderr[-600:]}")
         return done.stdout

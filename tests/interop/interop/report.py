@@ -46,4 +46,4 @@ def write(protocol):
     text += "\nBroker: " + ", ".join(brokers) + ".\n"
     target = cache.ROOT / "docs" / "compatibility.md"
     target.write_text(text)
-    return target
+    return target, {o: sum(r[o] for r in results) for o in ("passed", "failed", "excluded")}

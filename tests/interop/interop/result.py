@@ -3,10 +3,16 @@
 import contextlib
 import datetime
 import json
+import re
 import time
 import traceback
 
-from .cache import ROOT
+from .cache import HERE, ROOT
+
+
+def placeless(text):
+    """Without the places of the machine that it ran on."""
+    return re.sub(r"/tmp/[\w.-]+", "/tmp/…", text.replace(f"{ROOT}/", ""))
 
 
 class Excluded(Exception):
@@ -22,7 +28,7 @@ class Suite:
 
     def add(self, test, outcome, seconds=0.0, detail=""):
         assert outcome in ("passed", "failed", "excluded"), outcome
-        self.tests.append({"test": test, "outcome": outcome, "seconds": round(seconds, 2), "detail": detail.replace(f"{ROOT}/", "")[-2000:]})
+        self.tests.append({"test": test, "outcome": outcome, "seconds": round(seconds, 2), "detail": placeless(detail)[-2000:]})
         mark = {"passed": "ok  ", "failed": "FAIL", "excluded": "skip"}[outcome]
         tail = "" if outcome == "passed" else "  " + (detail.strip().splitlines() or [""])[-1][:200]
         print(f"  {mark} {self.name}/{test} ({seconds:.1f} s){tail}", flush=True)
@@ -55,6 +61,13 @@ class Suite:
             "partial": self.only is not None, **self.counts(), "tests": self.tests,
         }
         (folder / f"{self.name}.json").write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
+
+
+def earlier(name):
+    """The tests of the kept results of a suite, none when there are none."""
+    for file in (HERE / "results").glob(f"*/{name}.json"):
+        return json.loads(file.read_text())["tests"]
+    return []
 
 
 def from_lines(suite, text, prefix=""):

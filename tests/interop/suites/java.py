@@ -8,6 +8,7 @@ import time
 
 from interop import cache
 from interop.java import Java, background, stop
+from suites import java_more
 from suites.kcat import expect
 from suites.python import run_program
 
@@ -21,7 +22,7 @@ def run(context):
         run_program(suite, java.command(program), context, 600)
     suite = context.suite(f"{context.name}-tools", "Kafka's command line tools", version)
     tests = [topics, configs, console, consumer_groups, get_offsets, delete_records, log_dirs, api_versions, cluster_id, perf, latency, verifiable,
-             verifiable_group, compatibility, leader_election, reassign, features, other_tools]
+             verifiable_group, compatibility, leader_election, reassign, features, other_tools, *java_more.TESTS]
     for test in tests:
         if suite.wants(test.__name__):
             with suite.case(test.__name__):

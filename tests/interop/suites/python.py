@@ -15,10 +15,11 @@ def run(context):
         ("python-confluent-debian", "confluent-kafka (Debian)",
          f"{cache.debian_version('python3-confluent-kafka')}, librdkafka {cache.debian_version('librdkafka1')}", cache.DEBIAN_PYTHON, "confluent"),
         ("python-kafka", "kafka-python", cache.VERSIONS["pypi"]["kafka-python"], None, "kafka_python"),
+        ("python-kafka-ng", "kafka-python-ng", cache.VERSIONS["pypi"]["kafka-python-ng"], None, "kafka_python"),
         ("python-confluent", "confluent-kafka", cache.VERSIONS["pypi"]["confluent-kafka"], None, "confluent"),
         ("python-aiokafka", "aiokafka", cache.VERSIONS["pypi"]["aiokafka"], None, "aio"),
     ]
-    package = {"python-kafka": "kafka-python", "python-confluent": "confluent-kafka", "python-aiokafka": "aiokafka"}
+    package = {"python-kafka": "kafka-python", "python-kafka-ng": "kafka-python-ng", "python-confluent": "confluent-kafka", "python-aiokafka": "aiokafka"}
     for name, client, version, interpreter, program in runs:
         suite = context.suite(name, client, version)
         run_program(suite, [interpreter or cache.python(package[name]), cache.PROGRAMS / "python" / f"{program}.py"], context)

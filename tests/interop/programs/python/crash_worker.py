@@ -1,9 +1,10 @@
-"""The librdkafka clients of the crash test, one role per process: ROLE ADDRESS WORK_FOLDER ARGUMENT.
+"""The librdkafka clients of the crash test, one role per process: ROLE ADDRESS FOLDER ARGUMENT. The folder's name is the leg, and the prefix of its topics.
 
-producer  writes records "n" with n = 0, 1, 2, ... to each partition of topic `crash` until stdin closes; each acknowledgement is a line of `acks`
-member    a member of group `crash` that commits what it read; each commit is a line of `commits-NAME`
+create    creates the topics
+producer  writes records "n" with n = 0, 1, 2, ... to each partition of topic LEG-crash until stdin closes; each acknowledgement is a line of `acks`
+member    a member of group LEG-crash that commits what it read; each commit is a line of `commits-NAME`
 committed prints the committed offsets
-verify    reads everything and compares; prints {"problems": [...], ...}
+verify    reads everything and compares; prints {"troubles": {kind: count}, "problems": [...], ...}, and leaves its counts in `verified`
 """
 
 import hashlib
@@ -17,7 +18,7 @@ import confluent_kafka as ck
 from confluent_kafka.admin import AdminClient, NewTopic
 
 ROLE, ADDRESS, WORK, ARGUMENT = sys.argv[1], sys.argv[2], Path(sys.argv[3]), sys.argv[4]
-TOPIC = "crash"
+TOPIC, VERIFIABLE = f"{WORK.name}-crash", f"{WORK.name}-verifiable"
 CLOSING = ("has been closed", "closed while send in progress")  # VerifiableProducer's words for what it drops when it is ended
 QUICK = {"bootstrap.servers": ADDRESS, "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 200, "socket.timeout.ms": 5000,
          "log_level": 2}
@@ -25,8 +26,9 @@ QUICK = {"bootstrap.servers": ADDRESS, "reconnect.backoff.ms": 20, "reconnect.ba
 
 def create():
     admin = AdminClient({"bootstrap.servers": ADDRESS})
-    for future in admin.create_topics([NewTopic(TOPIC, int(ARGUMENT), 1), NewTopic("verifiable", int(ARGUMENT), 1)]).values():
+    for future in admin.create_topics([NewTopic(TOPIC, int(ARGUMENT), 1), NewTopic(VERIFIABLE, int(ARGUMENT), 1)]).values():
         future.result(30)
+    print("{}")
 
 
 def stdin_closed():
@@ -143,33 +145,45 @@ def read_all(topic):
     return {p: [r for r in told[p] if r[0] < ends[p]] for p in ends}
 
 
-def compare(topic, told, acks, problems, gapless):
-    """acks: [(partition, number, offset)]; partition may be None where the writer does not say."""
+class Troubles:
+    """What is wrong, counted by kind; only the first of each kind in words."""
+
+    def __init__(self):
+        self.counts, self.problems = {}, []
+
+    def add(self, kind, text):
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        if self.counts[kind] <= 20:
+            self.problems.append(text)
+
+
+def compare(topic, told, acks, troubles, gapless):
+    """acks: [(partition, number, offset)]. Without gapless (VerifiableProducer), a number is of the whole topic, not of its partition."""
     place = {}
     for partition, records in told.items():
         last_offset, last_number = -1, -1
         for offset, value in records:
             number = int(value.split()[0])
             if offset <= last_offset:
-                problems.append(f"{topic}-{partition}: offset {offset} after {last_offset}")
-            if number <= last_number:
-                problems.append(f"{topic}-{partition}@{offset}: record {number} after {last_number}: a duplicate or out of order")
-            if gapless and number != last_number + 1:
-                problems.append(f"{topic}-{partition}@{offset}: record {number} after {last_number}: lost between")
-            last_offset, last_number = offset, max(number, last_number)
+                troubles.add("out_of_order", f"{topic}-{partition}: offset {offset} after {last_offset}")
             key = (partition if gapless else None, number)
             if key in place:
-                problems.append(f"{topic}: record {number} at {place[key]} and at {partition}@{offset}")
+                troubles.add("duplicated", f"{topic}: record {number} at {place[key]} and at {partition}@{offset}")
+            elif number < last_number:
+                troubles.add("out_of_order", f"{topic}-{partition}@{offset}: record {number} after {last_number}")
+            if gapless and number > last_number + 1:
+                troubles.add("lost", f"{topic}-{partition}@{offset}: record {number} after {last_number}: lost between")
+            last_offset, last_number = offset, max(number, last_number)
             place[key] = (partition, offset)
     for partition, number, offset in acks:
         found = place.get((partition if gapless else None, number))
         if found is None:
-            problems.append(f"{topic}-{partition}: record {number} was acknowledged at {offset} and is lost")
-        elif found[1] != offset:
-            problems.append(f"{topic}-{partition}: record {number} was acknowledged at {offset} and is at {found[1]}")
+            troubles.add("lost", f"{topic}-{partition}: record {number} was acknowledged at {offset} and is lost")
+        elif found != (partition, offset):
+            troubles.add("changed", f"{topic}-{partition}: record {number} was acknowledged at {offset} and is at {found}")
 
 
-def unchanged(topic, told, problems):
+def unchanged(topic, told, troubles):
     """Compares with what the check before this one read, by digest of each prefix; keeps the new digests."""
     file = WORK / f"digest-{topic}"
     old = json.loads(file.read_text()) if file.exists() else {}
@@ -177,7 +191,7 @@ def unchanged(topic, told, problems):
     for partition, records in told.items():
         count = old.get(str(partition), [0, None])[0]
         if count and digest(records[:count]) != old[str(partition)][1]:
-            problems.append(f"{topic}-{partition}: the first {count} records have changed")
+            troubles.add("changed", f"{topic}-{partition}: the first {count} records have changed")
         new[partition] = [len(records), digest(records)]
     file.write_text(json.dumps(new))
 
@@ -190,7 +204,7 @@ def digest(records):
 
 
 def verify():
-    problems = []
+    troubles = Troubles()
     # what was acknowledged is read first, so all of it must be in what is read after
     lines = [line.split() for line in (WORK / "acks").read_text().splitlines()]
     acks = [tuple(map(int, x)) for x in lines if len(x) == 3]
@@ -203,17 +217,21 @@ def verify():
         except ValueError:
             pass  # the last line may be half written
     verifiable = [(e["partition"], int(e["value"]), e["offset"]) for e in events if e["name"] == "producer_send_success"]
-    told = read_all(TOPIC)
-    compare(TOPIC, told, acks, problems, True)
-    unchanged(TOPIC, told, problems)
-    told_v = read_all("verifiable")
-    compare("verifiable", told_v, verifiable, problems, False)
-    unchanged("verifiable", told_v, problems)
-    problems += [f"librdkafka: {x}" for x in (WORK / "errors").read_text().splitlines()[:20]]
-    problems += [f"VerifiableProducer: {e}" for e in events
-                 if e["name"] == "producer_send_error" and not any(x in e["message"] for x in CLOSING)][:20]
-    print(json.dumps({"librdkafka_acknowledged": len(acks), "verifiable_acknowledged": len(verifiable),
-                      "records_read": sum(map(len, told.values())) + sum(map(len, told_v.values())), "problems": problems[:100]}))
+    read = 0
+    for topic, known, gapless in ((TOPIC, acks, True), (VERIFIABLE, verifiable, False)):
+        told = read_all(topic)
+        read += sum(map(len, told.values()))
+        compare(topic, told, known, troubles, gapless)
+        unchanged(topic, told, troubles)
+    for line in (WORK / "errors").read_text().splitlines():
+        troubles.add("client_errors", f"librdkafka: {line}")
+    for e in events:
+        if e["name"] == "producer_send_error" and not any(x in e["message"] for x in CLOSING):
+            troubles.add("client_errors", f"VerifiableProducer: {e}")
+    committed_now = sum(1 for file in WORK.glob("commits-*") for line in file.read_text().splitlines() if line.endswith(" ok"))
+    counts = {"librdkafka_acknowledged": len(acks), "verifiable_acknowledged": len(verifiable), "records_read": read, "offsets_committed": committed_now}
+    (WORK / "verified").write_text(json.dumps(counts))
+    print(json.dumps({**counts, "troubles": troubles.counts, "problems": troubles.problems}))
 
 
 {"create": create, "producer": producer, "member": member, "committed": committed, "verify": verify}[ROLE]()
