@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """Weir side by side with Apache Kafka on this machine, with the same load generator.
 
-  run.py kafka                     everything: five runs each, order alternating; takes hours
-  run.py kafka --quick             a subset of one run each, in under ten minutes
+  run.py kafka                     everything: five runs, order alternating; about an hour
+  run.py kafka --quick             a subset, one run, in a few minutes
   run.py kafka --list              the scenarios
   run.py kafka --only NAME         scenarios with NAME in theirs (repeatable)
   run.py kafka --runs N --seconds S --contenders weir,kafka,kafka-synced
   run.py kafka --report            only write docs/benchmarks.md from the results that are there
 
-Apache Kafka comes from Maven Central and runs as one node (KRaft, combined), default unsynced and with flush.messages=1. Each run of each
-scenario gets a fresh broker with its data on the same disk, and the order of the brokers turns from run to run. Raw results: bench/results/.
+Apache Kafka comes from Maven Central and runs as one node (KRaft, combined), default unsynced and with flush.messages=1. In each run each
+broker starts afresh with its data on the same disk, is warmed up and gets all scenarios, each on fresh topics; the order of the brokers turns
+from run to run. Raw results: bench/results/.
 """
 
 import argparse
@@ -30,25 +31,33 @@ from harness.contenders import CONTENDERS, ROOT  # noqa: E402
 RESULTS = ROOT / "bench" / "results"
 
 
-def run_once(scenario, name, seconds, folder):
-    contender_class = CONTENDERS[name]
-    data = Path(tempfile.mkdtemp(prefix=f"bench-{name}-", dir=folder))
-    contender = contender_class(data / "data", getattr(scenario, "flags", ()))
-    began = time.time()
-    told = {"contender": name, "durability": contender.durability}
-    try:
-        contender.start()
-        told["version"] = contender.broker.version()
-        told.update(scenario.run(contender, seconds))
-    except Exception as error:  # one failure must not end the night's run; it is kept as the result
-        told["error"] = f"{type(error).__name__}: {error}"[-800:]
-        traceback.print_exc()
-    finally:
-        if contender.broker.alive():
-            contender.broker.stop(keep=True)
-        shutil.rmtree(data, ignore_errors=True)
-    told["wall_seconds"] = round(time.time() - began, 1)
-    return told
+class Visit:
+    """One contender with a fresh broker, from its start to its end."""
+
+    def __init__(self, name, folder, flags=()):
+        self.data = Path(tempfile.mkdtemp(prefix=f"bench-{name}-", dir=folder))
+        self.name, self.contender = name, CONTENDERS[name](self.data / "data", flags)
+
+    def __enter__(self):
+        self.contender.start()
+        return self
+
+    def __exit__(self, *_):
+        if self.contender.broker.alive():
+            self.contender.broker.stop(keep=True)
+        shutil.rmtree(self.data, ignore_errors=True)
+
+    def run(self, scenario, seconds):
+        began = time.time()
+        told = {"contender": self.name, "durability": self.contender.durability}
+        try:
+            told["version"] = self.contender.broker.version()
+            told.update(scenario.run(self.contender, seconds))
+        except Exception as error:  # one failure must not end the night's run; it is kept as the result
+            told["error"] = f"{type(error).__name__}: {error}"[-800:]
+            traceback.print_exc()
+        told["wall_seconds"] = round(time.time() - began, 1)
+        return told
 
 
 def line(scenario, number, told):
@@ -68,18 +77,26 @@ def measure_all(chosen, options):
     whole = {"date": datetime.date.today().isoformat(), "machine": measure.machine(), "runs": options.runs, "seconds": options.seconds,
              "command": "./dev bench " + " ".join(sys.argv[1:]), "scenarios": {}}
     names = options.contenders.split(",")
-    for scenario in chosen:
-        mine = whole["scenarios"].setdefault(scenario.name, [])
-        for number in range(options.runs):
-            turn = names[number % len(names):] + names[:number % len(names)]
-            for name in turn:
-                if isinstance(scenario, scenarios.Sustained) and name != "weir":
-                    continue
-                told = run_once(scenario, name, options.seconds, options.folder)
-                mine.append({"run": number, **told})
-                line(scenario, number, told)
-                # The record speaks of the project alone: no place of the machine.
-                target.write_text(json.dumps(whole, indent=1).replace(f"{ROOT}/", "") + "\n")
+
+    def keep(scenario, number, told):
+        whole["scenarios"].setdefault(scenario.name, []).append({"run": number, **told})
+        line(scenario, number, told)
+        # The record speaks of the project alone: no place of the machine.
+        target.write_text(json.dumps(whole, indent=1).replace(f"{ROOT}/", "") + "\n")
+
+    shared = [s for s in chosen if not s.alone]
+    for number in range(options.runs):
+        for name in names[number % len(names):] + names[:number % len(names)]:
+            mine = [s for s in shared if name in s.contenders]
+            if mine:
+                with Visit(name, options.folder) as visit:
+                    scenarios.warm_up(visit.contender.broker.address)
+                    for scenario in mine:
+                        keep(scenario, number, visit.run(scenario, options.seconds))
+            for scenario in chosen:
+                if scenario.alone and name in scenario.contenders and number < options.runs_alone:
+                    with Visit(name, options.folder, getattr(scenario, "flags", ())) as visit:
+                        keep(scenario, number, visit.run(scenario, options.seconds))
     return target
 
 
@@ -89,6 +106,7 @@ def main():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", action="append", default=[])
     parser.add_argument("--runs", type=int)
+    parser.add_argument("--runs-alone", type=int, default=1, help="runs of the scenarios that need a broker of their own (start, recovery, sustained)")
     parser.add_argument("--seconds", type=int)
     parser.add_argument("--contenders", default="weir,kafka,kafka-synced")
     parser.add_argument("--folder", default=str(ROOT / ".cache"), help="where the data folders go: the disk that is measured")

@@ -1,46 +1,47 @@
-"""What is measured. A scenario takes a contender's class and a fresh folder and returns one JSON object; it starts and stops the broker itself."""
+"""What is measured. A scenario gets a broker that runs and gives one JSON object. The loads share one broker per visit, each on
+fresh topics that go afterwards; a scenario with `alone` gets a broker and a folder of its own."""
 
-import subprocess
+import os
 import time
 
 from harness import generators, measure
-from harness.contenders import create_topics
+from harness.contenders import create_topics, delete_topics
 
 ONE, SMALL, LARGE = 1, 16 << 10, 1_000_000  # 1 MiB of records and a head are over max.message.bytes
-BATCH_NAMES = {ONE: "one record", SMALL: "16 KB", LARGE: "1 MB"}
+BATCH_NAMES = {ONE: "onerecord", SMALL: "16KB", LARGE: "1MB"}
+ALL, NO_SYNCED = ("weir", "kafka", "kafka-synced"), ("weir", "kafka")  # reading does not depend on how the broker syncs
+FILL_BYTES = 2_500_000_000  # the backlog that consume and catchup read
 
 
 class Load:
     """A load of `weir bench` on one shape: size of a record, partitions, bytes of a batch."""
 
+    alone = False
+
     def __init__(self, kind, size, partitions, batch):
         self.kind, self.size, self.partitions, self.batch = kind, size, partitions, batch
-        self.name = f"{kind}-{size}B-{partitions}p-{BATCH_NAMES[batch].replace(' ', '')}"
-
-    def options(self, topic):
-        # batches that are large need many in flight no more than batches that are small: five requests each, as the Java producer has it
-        return {"topic": topic, "size": self.size, "partitions": self.partitions, "batch": self.batch, "quiet": True}
+        self.contenders = NO_SYNCED if kind in ("consume", "catchup") else ALL
+        self.name = f"{kind}-{size}B-{partitions}p-{BATCH_NAMES[batch]}"
 
     def run(self, contender, seconds):
-        broker = contender.broker
-        warm_up(broker.address)
-        create_topics(broker.address, ["load"], self.partitions)
-        before = contender.syncs()
-        if self.kind == "produce":
-            told = watched(broker, lambda: generators.ours("produce", broker.address, seconds, warmup=1, **self.options("load")))
-        elif self.kind == "both":
-            told = watched(broker, lambda: generators.ours("both", broker.address, seconds, warmup=1, **self.options("load")))
-        else:
-            filled = generators.ours("produce", broker.address, seconds, **{**self.options("load"), "batch": max(self.batch, SMALL)})
-            if self.kind == "catchup":
-                drop_page_cache()
+        broker, topic = contender.broker, self.name
+        create_topics(broker.address, [topic], self.partitions)
+        options = {"topic": topic, "size": self.size, "partitions": self.partitions, "quiet": True}
+        try:
+            os.sync()  # what the load before left to the kernel is not this one's to pay
+            if self.kind in ("produce", "both"):
+                before = contender.syncs()
+                told = watched(broker, lambda: generators.ours(self.kind, broker.address, seconds, warmup=1, batch=self.batch, **options))
+                return {**told, "syncs": {"before": before, "after": contender.syncs()}}
+            records = FILL_BYTES // (self.size + 10)
+            generators.ours("produce", broker.address, 600, records=records, **{**options, "batch": self.batch})
+            os.sync()
+            cold = self.kind == "catchup" and drop_page_cache(contender)
             # one fetch at a time on each of two connections: a fetch that waits at the end of its partitions would hold up those behind it
-            wanted = {**self.options("load"), "connections": min(2, self.partitions), "in_flight": 1}
-            del wanted["batch"]
-            told = watched(broker, lambda: generators.ours("consume", broker.address, seconds * 4, **wanted, to_end=True))
-            told["filled_records"] = filled["records"]
-        told["syncs"] = {"before": before, "after": contender.syncs()}
-        return told
+            told = watched(broker, lambda: generators.ours("consume", broker.address, 120, connections=min(2, self.partitions), in_flight=1, to_end=True, **options))
+            return {**told, "cold": cold}
+        finally:
+            delete_topics(broker.address, [topic])
 
 
 def watched(broker, run):
@@ -51,14 +52,18 @@ def watched(broker, run):
 
 
 def warm_up(address, seconds=3):
-    """The JVM compiles what it runs; both brokers get the same."""
+    """The JVM compiles what it runs; all brokers get the same."""
     create_topics(address, ["warm-up"], 4)
-    generators.ours("both", address, seconds, topic="warm-up", size=1024, partitions=4, batch=SMALL, quiet=True)
+    for batch in (ONE, SMALL):
+        generators.ours("both", address, seconds, topic="warm-up", size=1024, partitions=4, batch=batch, quiet=True)
+    delete_topics(address, ["warm-up"])
 
 
-def drop_page_cache():
-    """A cold backlog: what is on disk must come from there. Without the right to do so the figure says so."""
-    subprocess.run(["sync"], check=True)
+def drop_page_cache(contender):
+    """A cold backlog: what is on disk must come from there, not from the kernel's memory nor from the broker's own.
+    Without the right to do so the result says so."""
+    time.sleep(contender.forgets_after_seconds)
+    os.sync()
     try:
         with open("/proc/sys/vm/drop_caches", "w") as f:
             f.write("1")
@@ -70,52 +75,59 @@ def drop_page_cache():
 class Latency:
     """One record at a time, each after the answer to the last."""
 
-    name = "latency-roundtrip-1024B"
+    name, alone, contenders = "latency-roundtrip-1024B", False, ALL
 
     def run(self, contender, seconds):
-        warm_up(contender.broker.address)
         create_topics(contender.broker.address, ["one"], 1)
+        os.sync()
         before = contender.syncs()
         told = watched(contender.broker, lambda: generators.ours("latency", contender.broker.address, seconds, warmup=1, topic="one", size=1024, quiet=True))
+        delete_topics(contender.broker.address, ["one"])
         return {**told, "syncs": {"before": before, "after": contender.syncs()}}
 
 
 class LatencyAtRate:
-    """The latency at a fixed rate that both can hold."""
+    """The latency of the answers at a fixed rate that both hold, against the intended time of each send."""
+
+    alone, contenders = False, NO_SYNCED
 
     def __init__(self, rate, size, partitions):
         self.rate, self.size, self.partitions = rate, size, partitions
         self.name = f"latency-at-{rate}-{size}B-{partitions}p"
 
     def run(self, contender, seconds):
-        warm_up(contender.broker.address)
-        create_topics(contender.broker.address, ["rate"], self.partitions)
-        return watched(contender.broker, lambda: generators.ours("both", contender.broker.address, seconds, warmup=2, topic="rate", size=self.size, rate=self.rate,
-                                                                 partitions=self.partitions, batch=SMALL, quiet=True))
+        create_topics(contender.broker.address, [self.name], self.partitions)
+        os.sync()
+        told = watched(contender.broker, lambda: generators.ours("produce", contender.broker.address, max(seconds, 5), warmup=2, topic=self.name, size=self.size,
+                                                                 rate=self.rate, partitions=self.partitions, batch=SMALL, quiet=True))
+        delete_topics(contender.broker.address, [self.name])
+        return told
 
 
 class PerfTest:
     """kafka-producer-perf-test: processor time of the broker for each GB, or latency at a rate."""
+
+    alone, contenders = False, NO_SYNCED
 
     def __init__(self, size, partitions, rate=-1):
         self.size, self.partitions, self.rate = size, partitions, rate
         self.name = f"perftest-{size}B-{partitions}p" + (f"-at-{rate}" if rate > 0 else "")
 
     def run(self, contender, seconds):
-        broker = contender.broker
-        create_topics(broker.address, ["warm", "perf"], self.partitions)
-        time.sleep(1)
-        generators.perf_test(broker.address, "warm", 200_000, self.size)
-        records = self.rate * seconds if self.rate > 0 else (200_000 * seconds if self.size <= 200 else 60_000 * seconds)
-        told = watched(broker, lambda: generators.perf_test(broker.address, "perf", records, self.size, self.rate))
+        broker, topic = contender.broker, self.name
+        create_topics(broker.address, [topic], self.partitions)
+        os.sync()
+        records = self.rate * max(seconds, 8) if self.rate > 0 else (400_000 * seconds if self.size <= 200 else 120_000 * seconds)
+        told = watched(broker, lambda: generators.perf_test(broker.address, topic, records, self.size, self.rate))
         told["broker_cpu_s_per_gb"] = told["watch"]["broker"]["cpu_seconds"] / (records * self.size / 1e9)
+        delete_topics(broker.address, [topic])
         return told
 
 
 class StartIdle:
     """From an empty folder to ready; memory when nothing happens, and a minute after a load."""
 
-    name = "start-and-idle"
+    name, alone, contenders = "start-and-idle", True, NO_SYNCED
 
     def run(self, contender, seconds):
         broker = contender.broker
@@ -132,6 +144,8 @@ class StartIdle:
 class Recovery:
     """Many partitions and much data, kill -9, and the time until it is ready again."""
 
+    alone, contenders = True, ("weir",)
+
     def __init__(self, partitions, gigabytes):
         self.partitions, self.gigabytes = partitions, gigabytes
         self.name = f"recovery-{partitions}p-{gigabytes}GB"
@@ -139,7 +153,8 @@ class Recovery:
     def run(self, contender, seconds):
         broker = contender.broker
         began = time.time()
-        create_topics(broker.address, [f"many-{i}" for i in range(self.partitions // 100)], 100)
+        for i in range(0, self.partitions // 100, 20):
+            create_topics(broker.address, [f"many-{i + j}" for j in range(min(20, self.partitions // 100 - i))], 100)
         told = {"create_seconds": time.time() - began}
         time.sleep(3)
         told["partitions_rss"] = measure.memory(broker.pid)[0]
@@ -150,7 +165,7 @@ class Recovery:
             written += generators.ours("produce", broker.address, 600, topic="big", size=1024, partitions=10, batch=LARGE, records=int(left) + 1, quiet=True)["bytes"]
         told["bytes"] = written
         broker.kill()
-        drop_page_cache()
+        drop_page_cache(contender)
         broker.start()
         told["recovered_ms"] = broker.ready_seconds * 1000
         told["rss_after"] = measure.memory(broker.pid)[0]
@@ -160,7 +175,7 @@ class Recovery:
 class Sustained:
     """1 KB records for a minute with retention on: the log is turned over several times."""
 
-    name = "sustained-1024B"
+    name, alone, contenders = "sustained-1024B", True, ("weir",)
     flags = ["--kafka.log_retention_bytes=1GiB", "--storage.clean_interval=1s"]
 
     def run(self, contender, seconds):
@@ -172,14 +187,15 @@ class Sustained:
 
 
 def quick():
-    """A subset that says much in under ten minutes."""
+    """A subset that says much in a few minutes."""
     return [Load("produce", 100, 1, SMALL), Load("produce", 100, 100, ONE), Load("produce", 1024, 1, ONE), Load("produce", 1024, 100, SMALL),
-            Load("produce", 1024, 10, LARGE), Load("both", 1024, 10, SMALL), Load("catchup", 1024, 10, SMALL), Latency(), StartIdle()]
+            Load("produce", 1024, 10, LARGE), Load("both", 1024, 10, SMALL), Load("catchup", 1024, 10, SMALL), Latency(), LatencyAtRate(50_000, 1024, 10), StartIdle()]
 
 
 def full():
-    loads = [Load(kind, size, partitions, batch) for kind in ("produce", "both") for size in (100, 1024) for partitions in (1, 100, 1000)
-             for batch in (ONE, SMALL, LARGE)]
-    loads += [Load(kind, size, partitions, SMALL) for kind in ("consume", "catchup") for size in (100, 1024) for partitions in (1, 100, 1000)]
-    return [*loads, Latency(), LatencyAtRate(20_000, 1024, 10), LatencyAtRate(50_000, 100, 100), PerfTest(100, 10), PerfTest(1024, 10),
-            PerfTest(1024, 10, 20_000), StartIdle(), Recovery(10_000, 20), Sustained()]
+    shapes = [(size, partitions) for size in (100, 1024) for partitions in (1, 100, 1000)]
+    loads = [Load("produce", size, partitions, batch) for size, partitions in shapes for batch in (ONE, SMALL, LARGE)]
+    loads += [Load("both", size, partitions, SMALL) for size, partitions in shapes]
+    loads += [Load(kind, size, partitions, SMALL) for kind in ("consume", "catchup") for size, partitions in [(100, 100), (1024, 1), (1024, 100), (1024, 1000)]]
+    return [*loads, Latency(), LatencyAtRate(20_000, 1024, 10), LatencyAtRate(100_000, 1024, 100), LatencyAtRate(100_000, 100, 100), PerfTest(100, 10),
+            PerfTest(1024, 10), PerfTest(1024, 10, 20_000), StartIdle(), Recovery(10_000, 20), Sustained()]
