@@ -58,7 +58,7 @@ void put_settings(json::object& out, const char* kind, const bench_options& o) {
   out["batch"] = o.batch;
   out["partitions"] = o.partitions;
   out["connections"] = o.connections;
-  out["in_flight"] = o.in_flight;
+  out["in_flight"] = std::string_view(kind) == "consume" ? o.fetches : o.in_flight;
   out["acks"] = o.acks;
   out["target_rate"] = o.rate;
   out["topic"] = o.topic;
@@ -171,7 +171,9 @@ void add_load_commands(CLI::App& app, run_state& run) {
   const auto consume = std::make_shared<bench_run>();
   c = bench.add_subcommand("consume", "consume from the earliest offset");
   add_common(*c, *consume);
-  c->add_option("--in-flight", consume->o.in_flight, "unanswered fetches per connection, each of its own partitions");
+  c->add_option("--in-flight", consume->o.fetches, "unanswered fetches per connection, each of its own partitions")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
   c->add_option("--fetch-bytes", consume->o.fetch_bytes, "most bytes per partition and fetch")
       ->check(CLI::Range(1, 1 << 30))
       ->capture_default_str();

@@ -54,7 +54,7 @@ class consume_load final : public bench_load {
     lanes_.resize(connections);
     const std::size_t most = std::max<std::size_t>(1, static_cast<std::size_t>(o_.partitions) / connections);
     for (std::size_t i = 0; i < connections; ++i) {
-      lanes_[i].sets.resize(std::min<std::size_t>(static_cast<std::size_t>(std::max(o_.in_flight, 1)), most));
+      lanes_[i].sets.resize(std::min<std::size_t>(static_cast<std::size_t>(std::max(o_.fetches, 1)), most));
       auto socket = tcp_socket::connect(client.address(), 10'000);
       if (!socket) return socket.error();
       links_.push_back(std::make_unique<bench_link>(std::move(*socket), [this, i](bytes f) { on_frame(i, f); }));
@@ -99,7 +99,7 @@ class consume_load final : public bench_load {
   };
 
   void ask(std::size_t index, std::size_t set, std::int64_t now) {
-    if (stopped_ || lanes_[index].sets[set].empty()) return;
+    if (stopped_) return;
     request_.max_wait_ms = wait_ms;
     request_.min_bytes = 1;
     request_.max_bytes = 50 << 20;
@@ -107,12 +107,16 @@ class consume_load final : public bench_load {
     request_.topics.resize(1);
     request_.topics[0].name = o_.topic;
     auto& partitions = request_.topics[0].partitions;
-    partitions.resize(lanes_[index].sets[set].size());
-    for (std::size_t i = 0; i < partitions.size(); ++i) {
-      partitions[i].index = lanes_[index].sets[set][i].partition;
-      partitions[i].fetch_offset = lanes_[index].sets[set][i].next;
-      partitions[i].max_bytes = static_cast<std::int32_t>(o_.fetch_bytes);
+    partitions.clear();
+    for (const position& at : lanes_[index].sets[set]) {
+      // A partition that is read to its end would make the fetch wait for news of it.
+      if (o_.to_end && at.next >= at.end) continue;
+      auto& p = partitions.emplace_back();
+      p.index = at.partition;
+      p.fetch_offset = at.next;
+      p.max_bytes = static_cast<std::int32_t>(o_.fetch_bytes);
     }
+    if (partitions.empty()) return;
     protocol::output out;
     kafka::encode_request(request_, version_, links_[index]->next_correlation(), kafka_client::client_id, out);
     lanes_[index].sent.push_back({set, now});

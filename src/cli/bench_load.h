@@ -30,6 +30,7 @@ struct bench_options {
   std::int64_t records = 0;  // stop after so many; 0: by time
   std::int32_t connections = 1;
   std::int32_t in_flight = 5;    // requests per connection
+  std::int32_t fetches = 1;      // per connection; a broker answers them in order, so one that waits holds up the next
   std::int32_t per_request = 0;  // batches in one request, each of another partition; 0: up to 1 MiB
   std::int32_t acks = -1;
   std::int64_t fetch_bytes = 1 << 20;  // per partition

@@ -145,6 +145,8 @@ class Bench(unittest.TestCase):
             there = sum(p["latest"] for p in parts)
             self.assertGreaterEqual(there, 5000)
             self.assertEqual(4, len([p for p in parts if p["latest"] > 0]), "all partitions got some")
+            several = read_json(b, "bench", "consume", "-p", 4, "--to-end", "--seconds", 60, "--in-flight", 2, "-q")
+            self.assertEqual(several["records"], 5000, several)
             read = read_json(b, "bench", "consume", "-p", 4, "--to-end", "--seconds", 60, "-q")
             self.assertEqual((there, 0), (read["records"], read["errors"]))
 
