@@ -37,8 +37,7 @@ class Load:
             generators.ours("produce", broker.address, 600, records=records, **{**options, "batch": self.batch})
             os.sync()
             cold = self.kind == "catchup" and drop_page_cache(contender)
-            # one fetch at a time on each of two connections: a fetch that waits at the end of its partitions would hold up those behind it
-            told = watched(broker, lambda: generators.ours("consume", broker.address, 120, connections=min(2, self.partitions), in_flight=1, to_end=True, **options))
+            told = watched(broker, lambda: generators.ours("consume", broker.address, 120, connections=min(2, self.partitions), to_end=True, **options))
             return {**told, "cold": cold}
         finally:
             delete_topics(broker.address, [topic])
