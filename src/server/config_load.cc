@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <set>
 
 #include "base/nearest.h"
@@ -69,16 +71,23 @@ result<void> collect(const toml::table& table, const std::string& prefix, const 
   return {};
 }
 
-result<void> read_file(const std::string& file, assignments& out) {
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(file, error))
-    return fault(errc::not_found, "the configuration file " + file + " is not there");
+result<void> read_text(const std::string& file, const std::string& text, assignments& out) {
   try {
-    const toml::table table = toml::parse_file(file);
+    const toml::table table = toml::parse(text, file);
     return collect(table, "", file, out);
   } catch (const toml::parse_error& e) {
     return fault(errc::invalid, fmt::format("{}:{}: {}", file, e.source().begin.line, e.description()));
   }
+}
+
+result<void> read_file(const std::string& file, assignments& out) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(file, error))
+    return fault(errc::not_found, "the configuration file " + file + " is not there");
+  std::ifstream in(file, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(in), {}};
+  if (!in) return fault(errc::io, "the configuration file " + file + " cannot be read");
+  return read_text(file, text, out);
 }
 
 result<void> read_files(const std::string& file, assignments& out) {
@@ -143,7 +152,8 @@ result<void> read_flags(const std::vector<std::pair<std::string, std::string>>& 
 
 result<server_config> load_config(const config_sources& from) {
   assignments all;
-  if (auto ok = read_files(from.file, all); !ok) return ok.error();
+  auto files = from.text ? read_text(from.file, *from.text, all) : read_files(from.file, all);
+  if (!files) return files.error();
   if (auto ok = read_environment(from.environment, all); !ok) return ok.error();
   if (auto ok = read_flags(from.flags, all); !ok) return ok.error();
 

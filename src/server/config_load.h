@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +19,8 @@ struct config_sources {
   std::map<std::string, std::string> environment;
   // From the command line, in order; of a repeated list key all values count, of any other the last.
   std::vector<std::pair<std::string, std::string>> flags;
+  // Stands in the file, which is not opened then, nor is its conf.d looked at (tests).
+  std::optional<std::string> text{};
 };
 
 // The fault's text names the place (file and line, variable or flag) and what to write instead.

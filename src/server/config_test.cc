@@ -1,9 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <cctype>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <set>
+#include <sstream>
 
 #include "server/config_keys.h"
 #include "server/config_load.h"
@@ -163,6 +165,32 @@ TEST(config_files, the_packaged_file_is_what_the_table_says) {
 TEST(config_files, the_document_has_the_table) {
   EXPECT_NE(content("docs/configuration.md").find(markdown_table()), std::string::npos)
       << "put the output of weir server --config-table into docs/configuration.md";
+}
+
+// docs/limits.md says again what the defaults are: the cell behind the keys of a row begins with their defaults, in order.
+TEST(config_files, the_limits_are_what_the_table_says) {
+  std::istringstream lines(content("docs/limits.md"));
+  std::set<std::string> named;
+  const server_config defaults;
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t second = line.find('|', 1);
+    if (!line.starts_with("| `") || second == std::string::npos) continue;
+    std::string expected;
+    for (std::size_t at = 0, end = 0; (at = line.find('`', end)) < second; ++end) {
+      end = line.find('`', at + 1);
+      const config_key* key = find_key(line.substr(at + 1, end - at - 1));
+      if (key == nullptr) continue;  // a topic's configuration, say
+      named.insert(key->name);
+      expected += key->get(defaults);
+    }
+    std::string cell = line.substr(second + 1, line.find('|', second + 1) - second - 1);
+    std::erase_if(cell, [](char c) { return c != ':' && std::isalnum(static_cast<unsigned char>(c)) == 0; });
+    EXPECT_TRUE(cell.starts_with(expected)) << line << "\nthe defaults are " << expected;
+  }
+  for (const config_key& key : config_keys()) {
+    EXPECT_TRUE(!key.name.starts_with("limits.") || named.contains(key.name))
+        << key.name << " is not in docs/limits.md";
+  }
 }
 
 TEST(config_text, sizes_and_durations) {

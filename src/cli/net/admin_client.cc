@@ -67,8 +67,12 @@ result<std::string> admin_client::exchange(const std::string& line) {
 result<json::object> admin_client::ask(const json::object& request) {
   const auto line = exchange(json::serialize(request) + "\n");
   if (!line) return line.error();
+  return read_admin_answer(*line);
+}
+
+result<json::object> read_admin_answer(const std::string& line) {
   json::error_code error;
-  json::value answer = json::parse(*line, error);
+  json::value answer = json::parse(line, error);
   const json::value* ok = !error && answer.is_object() ? answer.get_object().if_contains("ok") : nullptr;
   if (ok == nullptr || !ok->is_bool()) return fault(errc::corrupt, "the server's answer is not understood");
   json::object out = std::move(answer.get_object());

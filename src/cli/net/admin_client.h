@@ -8,6 +8,9 @@
 
 namespace weir::cli {
 
+// One line of the admin socket: the answer without "ok", or the server's refusal as a fault; corrupt: it is neither.
+[[nodiscard]] result<boost::json::object> read_admin_answer(const std::string& line);
+
 class admin_client {
  public:
   // The fault says that no server runs there, or that it belongs to somebody else.
