@@ -36,8 +36,9 @@ class Broker:
         self.weir = weir or weir_binary()
         self.own_folder = None if data_dir else tempfile.mkdtemp(prefix="weir-test-")
         self.data_dir = str(data_dir or pathlib.Path(self.own_folder) / "data")
-        self.args = [*(["--dev"] if dev else []), "--data-dir", self.data_dir, *(["--listen", listen] if listen else []),
-                     *args]
+        reactors = os.environ.get("WEIR_TEST_REACTORS")  # every broker of a run with so many, where the test does not say
+        self.args = [*(["--threads.reactors", reactors] if reactors else []), *(["--dev"] if dev else []),
+                     "--data-dir", self.data_dir, *(["--listen", listen] if listen else []), *args]
         self.env = {**plain_environment(), **(env or {})}
         self.preexec = preexec
         self.process = None

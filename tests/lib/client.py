@@ -23,14 +23,20 @@ class Client:
         assert struct.unpack(">i", answer[:4])[0] == self.correlation, answer.hex()
         return answer[4:]
 
-    def create(self, topic):
-        answer = self.call(f'i16:19 i16:2 i32:CORR str:"me" arr:1 str:"{topic}" i32:1 i16:1 arr:0 arr:0 i32:30000 bool:0')
+    def create(self, topic, **config):
+        """With `config` as topic configuration, underscores for dots."""
+        configs = " ".join(f'str:"{name.replace("_", ".")}" str:"{value}"' for name, value in config.items())
+        answer = self.call(f'i16:19 i16:2 i32:CORR str:"me" arr:1 str:"{topic}" i32:1 i16:1 arr:0 arr:{len(config)} '
+                           f'{configs} i32:30000 bool:0')
         wire.match_line(wire.parse(f'i32:0 arr:1 str:"{topic}" i16:0 str:null'), answer, {})
 
     def try_produce(self, topic, value):
         """(error code, offset)"""
-        batch = wire.record_batch((value.encode(),))
-        answer = self.call(f'i16:0 i16:3 i32:CORR str:"me" str:null i16:-1 i32:5000 arr:1 str:"{topic}" arr:1 i32:0 '
+        return self.try_batch(topic, wire.record_batch((value.encode(),)))
+
+    def try_batch(self, topic, batch):
+        """(error code, offset) of these bytes as the partition's records."""
+        answer = self.call(f'i16:0 i16:7 i32:CORR str:"me" str:null i16:-1 i32:5000 arr:1 str:"{topic}" arr:1 i32:0 '
                            f'i32:{len(batch)}', batch)
         found = {}
         wire.match_line(wire.parse(f'arr:1 str:"{topic}" arr:1 i32:0 i16:$error i64:$base *'), answer, found)
@@ -50,6 +56,13 @@ class Client:
         wire.match_line(wire.parse(f'i32:0 arr:1 str:"{topic}" arr:1 i32:0 i16:$error i64:$high i64:* arr:* i32:$size *'),
                         answer, found)
         return found["error"], found["high"], found["size"]
+
+    def offset_at(self, topic, timestamp):
+        """(error code, timestamp, offset) of ListOffsets version 1; -1 is the end, -2 the start."""
+        answer = self.call(f'i16:2 i16:1 i32:CORR str:"me" i32:-1 arr:1 str:"{topic}" arr:1 i32:0 i64:{timestamp}')
+        found = {}
+        wire.match_line(wire.parse(f'arr:1 str:"{topic}" arr:1 i32:0 i16:$error i64:$time i64:$offset'), answer, found)
+        return found["error"], found["time"], found["offset"]
 
     def commit(self, group, topic, offset):
         """The error code of a commit from outside of a group (OffsetCommit version 2)."""
