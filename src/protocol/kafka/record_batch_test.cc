@@ -225,12 +225,51 @@ TEST(kafka_produced_batch, counts_must_agree) {
   // The head agrees with itself but not with the records: found when the records are opened, on either side.
   set<std::int32_t>(data, batch_at::last_offset_delta, 3);
   seal_batch(data);
-  EXPECT_EQ(code_of(data), errc::ok);
-  EXPECT_EQ(code_of(data, {.open_records = true}), errc::corrupt);
+  EXPECT_EQ(code_of(data), errc::invalid);
+  EXPECT_EQ(code_of(data, {.open_records = true}), errc::invalid);
   set<std::int32_t>(data, batch_at::record_count, 2);
   set<std::int32_t>(data, batch_at::last_offset_delta, 1);
   seal_batch(data);
-  EXPECT_EQ(code_of(data, {.open_records = true}), errc::corrupt);
+  EXPECT_EQ(code_of(data), errc::invalid);
+  EXPECT_EQ(code_of(data, {.open_records = true}), errc::invalid);
+  // What is compressed is opened only for a reason.
+  byte_vector squeezed = simple_batch({.codec = compression::lz4});
+  set<std::int32_t>(squeezed, batch_at::record_count, 2);
+  set<std::int32_t>(squeezed, batch_at::last_offset_delta, 1);
+  seal_batch(squeezed);
+  EXPECT_EQ(code_of(squeezed), errc::ok);
+  EXPECT_EQ(code_of(squeezed, {.open_records = true}), errc::invalid);
+}
+
+// Records without compression are walked: lengths and offsets, not what is in them.
+TEST(kafka_produced_batch, plain_records_must_be_what_the_head_says) {
+  const byte_vector good = simple_batch();
+  ASSERT_EQ(code_of(good), errc::ok);
+  const std::size_t first = batch_at::records;
+  const auto with = [&](std::size_t at, int value) {
+    byte_vector bad = good;
+    bad[at] = static_cast<std::byte>(value);
+    seal_batch(bad);
+    return code_of(bad);
+  };
+  EXPECT_EQ(with(first, 0x7e), errc::invalid);      // a length beyond the end
+  EXPECT_EQ(with(first, 0x01), errc::invalid);      // a negative one
+  EXPECT_EQ(with(first, 0x00), errc::invalid);      // none
+  EXPECT_EQ(with(first, 0xff), errc::invalid);      // a varint that goes on
+  EXPECT_EQ(with(first + 3, 0x02), errc::invalid);  // an offset delta of 1 in the first record
+  byte_vector longer = good;
+  longer.push_back(std::byte{0});
+  seal_batch(longer);
+  EXPECT_EQ(code_of(longer), errc::invalid);
+  EXPECT_EQ(with(good.size() - 2, 'x'), errc::ok);  // a text
+}
+
+TEST(kafka_produced_batch, other_formats_are_invalid_and_not_an_unknown_codec) {
+  for (const int magic : {0, 1, 3, 127}) {
+    byte_vector data = simple_batch();
+    data[batch_at::magic] = std::byte(magic);
+    EXPECT_EQ(code_of(data), errc::invalid) << magic;
+  }
 }
 
 TEST(kafka_produced_batch, no_more_offsets_than_bytes_could_hold) {
