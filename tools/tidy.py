@@ -133,7 +133,7 @@ def check_layers(tree, layers):
 
 def check_calls(tree, layers):
     for name, text in tree.sources().items():
-        outside = name.startswith(("tests/integration/", "tests/interop/", "bench/")) or name.endswith("_bench.cc")
+        outside = name.startswith(("tests/integration/", "tests/interop/", "tests/fuzz/", "bench/")) or name.endswith("_bench.cc")
         outside = outside or (name.startswith("src/") and in_system_place(name, layers))
         rules = BANNED_EVERYWHERE + ([] if outside else BANNED)
         original = text.splitlines()

@@ -326,10 +326,13 @@ void add_kafka(std::vector<config_key>& t) {
       [](auto& c) -> auto& { return c.broker.log.retention_bytes; }, -1));
   t.push_back(size(
       "kafka.log_segment_bytes", "Size of a segment: retention goes by whole segments.",
-      [](auto& c) -> auto& { return c.broker.log.segment_bytes; }, 16 << 10, std::numeric_limits<std::int32_t>::max()));
+      [](auto& c) -> auto& { return c.broker.log.segment_bytes; }, 1 << 20, std::numeric_limits<std::int32_t>::max()));
   t.push_back(duration(
       "kafka.log_segment_age", "Age at which a segment is closed.",
       [](auto& c) -> auto& { return c.broker.log.segment_ms; }, 1'000));
+}
+
+void add_groups(std::vector<config_key>& t) {
   t.push_back(duration(
       "group.initial_rebalance_delay", "How long a new consumer group waits for more members.",
       [](auto& c) -> auto& { return c.broker.groups.initial_rebalance_delay_ms; }, 0, 3'600'000));
@@ -399,6 +402,7 @@ std::vector<config_key> make_table() {
   add_general(t);
   add_storage(t);
   add_kafka(t);
+  add_groups(t);
   add_limits(t);
   return t;
 }
