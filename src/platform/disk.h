@@ -31,6 +31,8 @@ struct open_options {
   // Every write completes only when its bytes are durable: O_DIRECT|DSYNC where the file system takes it,
   // else buffered and fdatasync. Writes must be aligned to disk_block_bytes; up to 4 may be in flight.
   bool durable_writes = false;
+  // What is written is read later, if at all: its pages leave the page cache when a sync has made them durable.
+  bool drop_synced = false;
 };
 
 class file {

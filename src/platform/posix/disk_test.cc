@@ -126,6 +126,31 @@ TEST_P(posix_disk_test, large_aligned_reads_give_the_same_bytes_cached_and_cold)
   check(0, 64);
 }
 
+TEST_P(posix_disk_test, what_is_synced_leaves_the_page_cache_where_that_was_asked_for) {
+  auto kept = open("kept", {.create = true});
+  auto dropped = open("dropped", {.create = true, .drop_synced = true});
+  const std::string text(64 * disk_block_bytes, 'x');
+  const auto cached = [&](const std::string& name) {
+    const int fd = ::open((folder_ + "/" + name).c_str(), O_RDONLY);
+    const bool all = in_page_cache(fd, 0, text.size());
+    ::close(fd);
+    return all;
+  };
+  for (file* f : {kept.get(), dropped.get()}) {
+    ASSERT_TRUE(write(*f, 0, {as_bytes(text)}));
+    ASSERT_TRUE(sync(*f));
+  }
+  EXPECT_TRUE(cached("kept"));
+  const int fd = ::open((folder_ + "/kept").c_str(), O_RDONLY);
+  ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+  ::close(fd);
+  if (cached("kept")) GTEST_SKIP() << "this file system keeps its pages always";
+  reactor_.run_until([&] { return !cached("dropped"); });
+  const auto memory = blocks(64, '?');
+  EXPECT_EQ(read(*dropped, 0, {memory.get(), text.size()}).value(), text.size());
+  EXPECT_EQ(std::memcmp(memory.get(), text.data(), text.size()), 0);
+}
+
 TEST_P(posix_disk_test, more_parts_than_one_system_call_takes) {
   auto f = open("many", {.create = true});
   std::vector<bytes> parts(5000, as_bytes("abc"));

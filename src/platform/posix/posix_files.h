@@ -22,6 +22,7 @@ struct open_file {
   unique_fd fd;      // buffered: reads, and all writes of ordinary files
   unique_fd direct;  // O_DIRECT|DSYNC writes of durable files, invalid where the file system refuses it
   bool durable = false;
+  bool drop_synced = false;
   unique_fd direct_read;  // O_DIRECT reads; opened by the first that can use it
   bool direct_read_refused = false;
 };

@@ -1,5 +1,7 @@
 #include "platform/posix/thread_disk.h"
 
+#include <fcntl.h>
+
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -98,7 +100,13 @@ class thread_file final : public posix_file {
   void sync(op_done done) override {
     order_->after_writes([pool = pool_, f = f_, done = std::move(done)] {
       run_job<result<void>>(
-          *pool, [f] { return sync_fd(f->fd.get(), f->path); }, done);
+          *pool,
+          [f] {
+            auto synced = sync_fd(f->fd.get(), f->path);
+            if (synced && f->drop_synced) (void)::posix_fadvise(f->fd.get(), 0, 0, POSIX_FADV_DONTNEED);
+            return synced;
+          },
+          done);
     });
   }
 

@@ -173,7 +173,15 @@ class uring_file final : public posix_file {
   static void start_sync(uring_queue& ring, const std::shared_ptr<open_file>& f, op_done done) {
     // The completion holds the file: its descriptor must not be closed and given away under the operation.
     ring.start([&](io_uring_sqe* sqe) { io_uring_prep_fsync(sqe, f->fd.get(), IORING_FSYNC_DATASYNC); },
-               [f, finish = plain("sync " + f->path, std::move(done))](int rc) { finish(rc); });
+               [&ring, f, finish = plain("sync " + f->path, std::move(done))](int rc) {
+                 if (rc == 0 && f->drop_synced) drop_pages(ring, f);
+                 finish(rc);
+               });
+  }
+
+  // Only clean pages go; what was written meanwhile stays.
+  static void drop_pages(uring_queue& ring, const std::shared_ptr<open_file>& f) {
+    ring.start([&](io_uring_sqe* sqe) { io_uring_prep_fadvise(sqe, f->fd.get(), 0, 0, POSIX_FADV_DONTNEED); }, [f](int) {});
   }
 
   // Durable writes where O_DIRECT is refused: the write counts only after a sync behind it.
