@@ -33,7 +33,7 @@ from interop.result import Suite  # noqa: E402
 # what a user is likeliest to have first
 SUITES = {
     "kcat": "suites.kcat", "python": "suites.python", "java4": "suites.java", "java3": "suites.java", "librdkafka": "suites.librdkafka",
-    "streams": "suites.streams", "connect": "suites.connect", "spring": "suites.spring", "node": "suites.node", "go": "suites.go",
+    "streams": "suites.streams", "connect": "suites.connect", "spring": "suites.spring", "node": "suites.node", "go": "suites.go", "rust": "suites.rust",
     "librdkafka-local": "suites.librdkafka",
 }
 # the long ones begin first, so that the end is not one suite alone

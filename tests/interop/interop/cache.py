@@ -68,6 +68,18 @@ def apt():
         run(prefix + ["apt-get", "install", "-y", "--no-install-recommends"] + missing)
 
 
+DEBIAN = {"mvn": "maven", "javac": "default-jdk-headless", "npm": "npm"}
+
+
+def need(*programs):
+    """What builds clients: from Debian when it is missing and Debian's is new enough."""
+    for program in programs:
+        if shutil.which(program) is None and program in DEBIAN:
+            run(([] if os.geteuid() == 0 else ["sudo"]) + ["apt-get", "install", "-y", "--no-install-recommends", DEBIAN[program]])
+        elif shutil.which(program) is None:
+            raise RuntimeError(f"{program} is missing, and Debian's is too old for these clients: install a present one")
+
+
 def debian_version(package):
     done = subprocess.run(["dpkg-query", "-W", "-f=${Version}", package], capture_output=True, text=True)
     return done.stdout.strip()
@@ -101,6 +113,7 @@ def jars(name):
     wanted = version + manifest.read_text()
     if not stamped(folder, wanted):
         fresh(folder)
+        need("mvn")
         given = [] if name == "spring" else [f"-Dkafka.version={version}"]  # Spring Boot manages a property of the same name
         run(["mvn", "-q", "-B", "-f", manifest, *given, "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies", f"-DoutputDirectory={folder}"])
         for second_binding in folder.glob("slf4j-reload4j-*.jar"):
@@ -118,6 +131,7 @@ def classes(name):
     wanted = VERSIONS["maven"][name] + "".join(s.read_text() for s in sources)
     if not stamped(folder, wanted):
         fresh(folder)
+        need("javac")
         level = ["--release", "8"] if name == "spring" else []  # Spring 5.0 reads no newer class files
         run(["javac", "-nowarn", *level, "-cp", f"{libraries}/*", "-d", folder] + sources)
         stamp(folder, wanted)
@@ -131,6 +145,7 @@ def npm():
     wanted = json.dumps(VERSIONS["npm"])
     if not stamped(folder, wanted):
         fresh(folder)
+        need("npm")
         (folder / "package.json").write_text(json.dumps({"name": "weir-interop", "private": True, "dependencies": VERSIONS["npm"]}))
         run(["npm", "install", "--ignore-scripts", "--no-package-lock", "--no-audit", "--no-fund"], cwd=folder)
         stamp(folder, wanted)
@@ -156,6 +171,7 @@ def go_program(name):
     binary = folder / name
     if not stamped(folder, wanted):
         fresh(folder)
+        need("go")
         shutil.copy(source, folder / "main.go")
         env = dict(os.environ, GOFLAGS="-mod=mod")
         run(["go", "mod", "init", f"weir.interop/{name}"], cwd=folder, env=env)
@@ -163,6 +179,41 @@ def go_program(name):
             run(["go", "get", f"{module}@{VERSIONS['go'][module]}"], cwd=folder, env=env)
         run(["go", "mod", "tidy"], cwd=folder, env=env)
         run(["go", "build", "-o", binary, "."], cwd=folder, env=env)
+        stamp(folder, wanted)
+    return binary
+
+
+CARGO = """\
+[package]
+name = "interop"
+version = "0.1.0"
+edition = "2021"
+[dependencies]
+{dependencies}
+[profile.release]
+opt-level = 1
+"""
+# what the programs need of each crate, and which other crates
+CRATES = {
+    "rdkafka": ['rdkafka = {{ version = "={rdkafka}", default-features = false, features = ["libz", "zstd"] }}', 'futures-executor = "={futures-executor}"'],
+    "rskafka": ['rskafka = "={rskafka}"', 'tokio = {{ version = "={tokio}", features = ["rt", "macros", "time"] }}', 'chrono = "={chrono}"'],
+}
+
+
+@one_at_a_time
+def rust_program(name):
+    """One of our Rust programs, built with the pinned crates."""
+    source = PROGRAMS / "rust" / name / "main.rs"
+    folder = CACHE / "rust" / name
+    manifest = CARGO.format(dependencies="\n".join(line.format(**VERSIONS["cargo"]) for line in CRATES[name]))
+    wanted = manifest + source.read_text()
+    binary = folder / "target" / "release" / "interop"
+    if not stamped(folder, wanted):
+        need("cargo")
+        (folder / "src").mkdir(parents=True, exist_ok=True)  # what is built of the crates stays
+        shutil.copy(source, folder / "src" / "main.rs")
+        (folder / "Cargo.toml").write_text(manifest)
+        run(["nice", "cargo", "build", "--release", "--quiet", "-j2"], cwd=folder)
         stamp(folder, wanted)
     return binary
 

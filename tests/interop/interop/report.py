@@ -31,6 +31,25 @@ def first_line(text):
     return lines[-1].strip().replace("|", "\\|")[:200]
 
 
+CRASH = """
+## kill -9 under load
+
+`tests/interop/crash.py` kills the broker again and again while an idempotent librdkafka producer and Kafka's VerifiableProducer write and a group of two
+reads and commits; at the end everything is read back and compared with what was acknowledged.
+
+| disk | rounds | acknowledged (librdkafka, VerifiableProducer) | lost | duplicated | out of order | changed | commits behind | restart ms, median and most | seed | date |
+|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|
+"""
+
+
+def crash():
+    results = [json.loads(p.read_text()) for p in sorted((cache.HERE / "results" / "crash").glob("*.json"))]
+    rows = [f"| {r['disk']} | {r['rounds']} | {r['librdkafka_acknowledged']:,} + {r['verifiable_acknowledged']:,} | {r['lost']} | {r['duplicated']} "
+            f"| {r['out_of_order']} | {r['changed']} | {r['commits_behind']} | {r['restart_ms_median']}, {r['restart_ms_max']} | {r['seed']} | {r['date']} |\n"
+            for r in results]
+    return CRASH + "".join(rows) if rows else ""
+
+
 def write(protocol):
     results = load(protocol)
     text = HEAD.format(title=TITLES[protocol], protocol=protocol) + "".join(row(r) for r in results)
@@ -42,6 +61,7 @@ def write(protocol):
         reasons.setdefault(first_line(t["detail"]), []).append(f"{s}: {t['test']}")
     text += "\n## Excluded\n\n"
     text += "".join(f"- **{reason}**: {', '.join(tests)}\n" for reason, tests in sorted(reasons.items())) or "None.\n"
+    text += crash()
     brokers = sorted({r["broker"] for r in results})
     text += "\nBroker: " + ", ".join(brokers) + ".\n"
     target = cache.ROOT / "docs" / "compatibility.md"

@@ -143,7 +143,7 @@ def judge(test, subtest, report, plain, code, seconds):
             return "excluded", seconds, "skipped by the runner itself: " + (why[1].strip() if why else "not called for this broker and mode")
         return "passed", seconds, ""
     if state == "SKIPPED":
-        why = re.search(r"^\[" + re.escape(test.name) + r" [^\n]*SKIPPING TEST: ([^\n]*)", plain, re.M)
+        why = re.search(r"^\[" + re.escape(test.name[:20]) + r"[^\n]*SKIPPING TEST: ([^\n]*)", plain, re.M)
         return "excluded", seconds, "skipped by the runner itself: " + (why[1].strip() if why else told or "no reason given")
     failure = re.findall(r"### Test \"?" + re.escape(test.name) + r".*failed at ([^\n]*)\n?(.*)", plain)
     if told or failure:
