@@ -227,6 +227,9 @@ struct fetch {
   std::int64_t bytes_min = 0;
   std::int64_t bytes_max = 0;
   bool committed_only = false;
+  bool zstd_allowed = true;
+  // Within the broker, of a fetch in parts: how much this part has before it tells whoever puts them together. 0: none.
+  std::int64_t bytes_share = 0;
 };
 struct fetched {
   struct item {

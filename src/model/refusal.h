@@ -65,6 +65,7 @@ enum class refusal : std::uint8_t {
   coordinator_not_available,
   coordinator_loading,
   offset_metadata_too_large,
+  commit_too_large,  // more than one record of the store holds
 };
 
 }  // namespace weir::model

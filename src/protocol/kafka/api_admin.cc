@@ -187,8 +187,11 @@ void describe_configs(session& s, const inbound& q) {
   model::describe_configs c;
   c.documentation = r->include_documentation;
   std::vector<foreign_resource> foreign;
-  for (std::size_t i = 0; i < r->resources.size(); ++i) {
-    const auto& one = r->resources[i];
+  first_times first;
+  std::size_t place = 0;
+  for (const auto& one : r->resources) {
+    if (!first(one.resource_name, {}, one.resource_type)) continue;
+    const std::size_t i = place++;
     const auto kind = resource_of(one.resource_type);
     if (!kind) {
       foreign.push_back({i, one.resource_type, std::string(one.resource_name)});

@@ -88,8 +88,11 @@ void metadata(session& s, const inbound& q) {
   const bool all = !r->topics || (q.version == 0 && r->topics->empty());
   if (!all) {
     auto& wanted = c.topics.emplace();
-    for (const auto& t : *r->topics)
-      wanted.push_back(ref_of(t.name.value_or(std::string_view{}), t.topic_id));
+    first_times first;
+    for (const auto& t : *r->topics) {
+      const std::string_view name = t.name.value_or(std::string_view{});
+      if (first(name, t.topic_id)) wanted.push_back(ref_of(name, t.topic_id));
+    }
   }
   c.auto_create = s.options().auto_create && (q.version < 4 || r->allow_auto_topic_creation);
   const bool cluster_ops = r->include_cluster_authorized_operations;

@@ -242,9 +242,14 @@ void describe_producers(session& s, const inbound& q) {
   if (!r) return;
   model::describe_producers c;
   std::vector<asked_topic> topics;
+  first_times first;
   for (const auto& t : r->topics) {
-    topics.push_back({std::string(t.name), {}, t.partition_indexes});
-    for (const std::int32_t p : t.partition_indexes) c.items.push_back({{t.name, {}}, p});
+    asked_topic& a = topics.emplace_back(asked_topic{std::string(t.name), {}, {}});
+    for (const std::int32_t p : t.partition_indexes) {
+      if (!first(t.name, {}, p)) continue;
+      a.partitions.push_back(p);
+      c.items.push_back({{t.name, {}}, p});
+    }
   }
   s.ask(q, std::move(c), [topics = std::move(topics)](session& to, const inbound& of, model::event&& e) {
     const auto& done = std::get<model::producers_described>(e);

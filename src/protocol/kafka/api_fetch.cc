@@ -7,6 +7,7 @@ namespace weir::kafka::api {
 namespace {
 
 constexpr std::int16_t ids_since = 13;
+constexpr std::int16_t zstd_since = 10;
 
 // What the answer needs of the request.
 struct asked_fetch {
@@ -16,13 +17,14 @@ struct asked_fetch {
   [[nodiscard]] std::vector<fetch_target>& all() { return session ? session->targets : targets; }
 };
 
-model::fetch command_of(const fetch_request& r, const std::vector<fetch_target>& targets,
-                        std::int32_t bytes_cap) {
+model::fetch command_of(const fetch_request& r, const std::vector<fetch_target>& targets, std::int32_t bytes_cap,
+                        std::int16_t version) {
   model::fetch c;
   c.wait_ms = r.max_wait_ms;
   c.bytes_min = r.min_bytes;
   c.bytes_max = std::min(r.max_bytes, bytes_cap);
   c.committed_only = r.isolation_level == 1;
+  c.zstd_allowed = version >= zstd_since;
   c.items.reserve(targets.size());
   for (const fetch_target& t : targets)
     c.items.push_back({ref_of(t.name, t.id), t.partition, model::offset(t.from),
@@ -79,7 +81,8 @@ void answer_fetch(session& s, const inbound& q, asked_fetch& asked, model::fetch
     model::fetched::item& item = done.items[i];
     if (!asked.full && !is_news(t, item)) continue;
     served[i] = !item.data.entries.empty();
-    t.high_watermark = item.high_watermark.raw();
+    // After an error the partition is named again when the error is over, whatever its marks.
+    t.high_watermark = item.error == model::refusal::none ? item.high_watermark.raw() : -1;
     t.log_start = item.log_start.raw();
     if (previous == nullptr || previous->name != t.name || previous->id != t.id) {
       auto& topic = r.topics.emplace_back();
@@ -110,7 +113,7 @@ void fetch(session& s, const inbound& q) {
   asked.session = std::move(opened.session);
   asked.full = opened.full;
   if (!asked.session) asked.targets = targets_of(*r);
-  model::fetch c = command_of(*r, asked.all(), s.options().fetch_bytes_max);
+  model::fetch c = command_of(*r, asked.all(), s.options().fetch_bytes_max, q.version);
   const auto kept = std::make_shared<asked_fetch>(std::move(asked));
   s.ask(q, std::move(c), [kept](session& to, const inbound& of, model::event&& e) {
     answer_fetch(to, of, *kept, std::move(std::get<model::fetched>(e)));

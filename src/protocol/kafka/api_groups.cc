@@ -186,22 +186,32 @@ void answer_one_group(session& s, const inbound& q, const model::offsets_fetched
   s.answer(q, out);
 }
 
+// Each partition once, however often it is named.
+template<class Topics>
+void list_partitions(const Topics& topics, std::vector<model::fetch_offsets::item>& out) {
+  first_times first;
+  for (const auto& t : topics) {
+    uuid id{};
+    if constexpr (requires { t.topic_id; }) id = t.topic_id;
+    for (const std::int32_t p : t.partition_indexes)
+      if (first(t.name, id, p)) out.push_back({ref_of(t.name, id), p});
+  }
+}
+
 void ask_groups(session& s, const inbound& q, const offset_fetch_request& r) {
   auto all = std::make_shared<offset_fetch_gather>();
-  for (const auto& g : r.groups) all->groups.emplace_back(g.group_id);
-  if (all->groups.empty()) return answer_groups(s, q, *all);
   std::vector<model::command> commands;
+  first_times first_group;
   for (const auto& g : r.groups) {
+    if (!first_group(g.group_id)) continue;
+    all->groups.emplace_back(g.group_id);
     model::fetch_offsets c;
     c.group = g.group_id;
     c.require_stable = r.require_stable;
-    if (g.topics) {
-      auto& items = c.items.emplace();
-      for (const auto& t : *g.topics)
-        for (const std::int32_t p : t.partition_indexes) items.push_back({ref_of(t.name, t.topic_id), p});
-    }
+    if (g.topics) list_partitions(*g.topics, c.items.emplace());
     commands.emplace_back(std::move(c));
   }
+  if (commands.empty()) return answer_groups(s, q, *all);
   s.ask_all(q, std::move(commands),
             [all](session& to, const inbound& of, std::vector<model::event>&& events) {
               for (auto& e : events) all->answers.push_back(std::move(std::get<model::offsets_fetched>(e)));
@@ -218,11 +228,7 @@ void offset_fetch(session& s, const inbound& q) {
   model::fetch_offsets c;
   c.group = r->group_id;
   c.require_stable = r->require_stable;
-  if (r->topics) {
-    auto& items = c.items.emplace();
-    for (const auto& t : *r->topics)
-      for (const std::int32_t p : t.partition_indexes) items.push_back({{t.name, {}}, p});
-  }
+  if (r->topics) list_partitions(*r->topics, c.items.emplace());
   s.ask(q, std::move(c), [](session& to, const inbound& of, model::event&& e) {
     answer_one_group(to, of, std::get<model::offsets_fetched>(e));
   });
@@ -232,10 +238,14 @@ void describe_groups(session& s, const inbound& q) {
   const auto r = s.read<describe_groups_request>(q);
   if (!r) return;
   const bool operations = r->include_authorized_operations;
-  s.ask(q, model::describe_groups{r->groups}, [operations](session& to, const inbound& of, model::event&& e) {
-    const auto& done = std::get<model::groups_described>(e);
+  model::describe_groups c;
+  first_times first;
+  for (const std::string_view name : r->groups)
+    if (first(name)) c.groups.push_back(name);
+  s.ask(q, std::move(c), [operations](session& to, const inbound& of, model::event&& e) {
+    auto& done = std::get<model::groups_described>(e);
     describe_groups_response out;
-    for (const auto& g : done.groups) {
+    for (auto& g : done.groups) {
       auto& item = out.groups.emplace_back();
       // Before version 6 an unknown group is a dead one, without an error (KIP-1043).
       const bool unknown = g.error == model::refusal::group_not_found;
@@ -246,8 +256,10 @@ void describe_groups(session& s, const inbound& q) {
       item.protocol_type = g.protocol_type;
       item.protocol_data = g.protocol;
       if (operations && g.error == model::refusal::none) item.authorized_operations = group_operations;
-      for (const auto& m : g.members)
+      for (auto& m : g.members) {
+        m.host.insert(0, "/");  // Kafka shows a Java address, and tools print it as it comes
         item.members.push_back({m.id, view_of(m.instance), m.client_id, m.host, m.metadata, m.assignment});
+      }
     }
     to.answer(of, out);
   });

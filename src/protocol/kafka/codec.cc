@@ -143,6 +143,11 @@ std::int64_t decoder::count(std::size_t least_size, std::size_t memory_each) {
     fail("the message has more list elements than the codec takes");
     return -1;
   }
+  if (many > items_) {
+    fail("the request has more list elements than are taken (250,000)");
+    return -1;
+  }
+  items_ -= many;
   budget_ -= many * memory_each;
   return n;
 }

@@ -24,6 +24,9 @@ namespace weir::kafka {
 
 // The memory that the arrays of one decoded message may take, whatever its size on the wire.
 inline constexpr std::size_t decoded_bytes_max = std::size_t{64} << 20;
+// The elements of all lists of one request together. A request for 200,000 partitions is an honest one; small elements
+// grow most when they are answered, so past this the connection ends, whatever their bytes.
+inline constexpr std::size_t request_items_max = 250'000;
 // What Kafka's own clients and brokers accept as text, in every version.
 inline constexpr std::size_t text_bytes_max = 32767;
 
@@ -75,8 +78,8 @@ class decoder {
  public:
   static constexpr bool writes = false;
 
-  decoder(bytes in, std::int16_t version, bool flexible)
-      : p_(in.data()), end_(in.data() + in.size()), version_(version), flexible_(flexible) {}
+  decoder(bytes in, std::int16_t version, bool flexible, std::size_t items_max = SIZE_MAX)
+      : p_(in.data()), end_(in.data() + in.size()), version_(version), flexible_(flexible), items_(items_max) {}
 
   [[nodiscard]] std::int16_t version() const { return version_; }
   [[nodiscard]] bool ok() const { return why_ == nullptr; }
@@ -189,6 +192,7 @@ class decoder {
   const std::byte* end_;
   std::int16_t version_;
   bool flexible_;
+  std::size_t items_;  // list elements that may still come
   std::size_t budget_ = decoded_bytes_max;
   const char* why_ = nullptr;
 };
@@ -357,7 +361,7 @@ template<message M>
 [[nodiscard]] result<M> decode_leading(bytes body, std::int16_t version) {
   if (version < M::min_version || version > M::max_version) return version_fault(version);
   result<M> m{M{}};
-  decoder in(body, version, version >= M::first_flexible);
+  decoder in(body, version, version >= M::first_flexible, request_items_max);
   M::read(in, *m);
   if (!in.ok()) return decode_fault(in, body);
   return m;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace weir::kafka {
 namespace {
@@ -39,8 +40,14 @@ fetch_target target_of(const fetch_request::topic& t, const fetch_request::parti
 
 std::vector<fetch_target> targets_of(const fetch_request& q) {
   std::vector<fetch_target> out;
+  std::size_t count = 0;
+  for (const auto& t : q.topics) count += t.partitions.size();
+  out.reserve(count);
+  std::unordered_set<partition_key, key_hash> seen;
+  if (count > 1) seen.reserve(count);
   for (const auto& t : q.topics)
-    for (const auto& p : t.partitions) out.push_back(target_of(t, p));
+    for (const auto& p : t.partitions)
+      if (count == 1 || seen.insert({t.name, t.topic_id, p.index}).second) out.push_back(target_of(t, p));
   return out;
 }
 
@@ -50,11 +57,12 @@ void fetch_session::update(const fetch_request& q) {
   for (std::size_t i = 0; i < targets.size(); ++i)
     index.emplace(partition_key{targets[i].name, targets[i].id, targets[i].partition}, i);
   std::vector<fetch_target> added;
+  std::unordered_set<partition_key, key_hash> fresh;
   for (const auto& t : q.topics) {
     for (const auto& p : t.partitions) {
       const auto it = index.find({t.name, t.topic_id, p.index});
       if (it == index.end()) {
-        added.push_back(target_of(t, p));
+        if (fresh.insert({t.name, t.topic_id, p.index}).second) added.push_back(target_of(t, p));
         continue;
       }
       fetch_target& known = targets[it->second];  // its name stays: the index looks into it
@@ -83,6 +91,17 @@ void fetch_sessions::drop(std::int32_t id) {
   sessions_.remove_if([id](const auto& s) { return s->id == id; });
 }
 
+bool fetch_sessions::make_room(std::size_t more) {
+  if (more > partitions_max_) return false;
+  std::size_t used = 0;
+  for (const auto& s : sessions_) used += s->targets.size();
+  while (used > partitions_max_ - more) {
+    used -= sessions_.front()->targets.size();
+    sessions_.pop_front();
+  }
+  return true;
+}
+
 fetch_sessions::opened fetch_sessions::on_request(const fetch_request& q, bool by_id) {
   if (q.session_epoch == final_epoch) {
     if (q.session_id != 0) drop(q.session_id);
@@ -91,12 +110,14 @@ fetch_sessions::opened fetch_sessions::on_request(const fetch_request& q, bool b
   if (q.session_epoch == initial_epoch) {
     if (q.session_id != 0) drop(q.session_id);
     if (q.topics.empty() || max_ == 0) return {};
+    std::vector<fetch_target> targets = targets_of(q);
+    if (!make_room(targets.size())) return {};
     if (sessions_.size() >= max_) sessions_.pop_front();
     auto s = std::make_shared<fetch_session>();
     s->id = next_id_;
     next_id_ = next_id_ == std::numeric_limits<std::int32_t>::max() ? 1 : next_id_ + 1;
     s->by_id = by_id;
-    s->targets = targets_of(q);
+    s->targets = std::move(targets);
     sessions_.push_back(s);
     return {.session = s};
   }
@@ -108,7 +129,9 @@ fetch_sessions::opened fetch_sessions::on_request(const fetch_request& q, bool b
   if (s->epoch != q.session_epoch) return {.error = error_code::invalid_fetch_session_epoch};
   s->epoch = s->epoch == std::numeric_limits<std::int32_t>::max() ? 1 : s->epoch + 1;
   s->update(q);
-  sessions_.splice(sessions_.end(), sessions_, it);
+  sessions_.erase(it);
+  if (!make_room(s->targets.size())) return {.error = error_code::fetch_session_id_not_found};
+  sessions_.push_back(s);
   return {.session = s, .full = false};
 }
 

@@ -3,7 +3,7 @@
 // Sessions live with their connection: a client that reconnects gets FETCH_SESSION_ID_NOT_FOUND and starts a
 // new one, which every client must be able to do. Owner thread: the connection's reactor. Invariant: an
 // incremental answer names a partition iff it has records, an error, a diverging epoch, or its high watermark
-// or log start changed since the last answer that named it.
+// or log start changed since the last answer that named it. A partition that a request names twice counts once.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +45,10 @@ struct fetch_session {
 
 class fetch_sessions {
  public:
-  explicit fetch_sessions(std::size_t max) : max_(max) {}
+  // `max` sessions with `partitions_max` partitions in all: the oldest make room. A fetch that is too large for any
+  // session is answered without one, which every client takes; a session that grows too large ends.
+  explicit fetch_sessions(std::size_t max, std::size_t partitions_max = SIZE_MAX)
+      : max_(max), partitions_max_(partitions_max) {}
 
   struct opened {
     error_code error = error_code::none;
@@ -57,8 +60,11 @@ class fetch_sessions {
 
  private:
   void drop(std::int32_t id);
+  // Drops the oldest until `more` partitions fit; false when they cannot.
+  [[nodiscard]] bool make_room(std::size_t more);
 
   std::size_t max_;
+  std::size_t partitions_max_;
   std::int32_t next_id_ = 1;
   std::list<std::shared_ptr<fetch_session>> sessions_;  // the most recently used last
 };

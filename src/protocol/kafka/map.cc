@@ -114,6 +114,8 @@ error_code to_error(model::refusal r) noexcept {
       return e::coordinator_load_in_progress;
     case refusal::offset_metadata_too_large:
       return e::offset_metadata_too_large;
+    case refusal::commit_too_large:
+      return e::invalid_commit_offset_size;
   }
   return e::unknown_server_error;
 }

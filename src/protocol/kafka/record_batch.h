@@ -107,7 +107,8 @@ struct batch_check {
   std::int64_t max_timestamp = -1;
 };
 
-// The checks of a batch that a producer sent, as Kafka 4 makes them. `in` must be exactly one batch. Faults:
+// The checks of a batch that a producer sent, as Kafka 4 makes them, except that compressed records are opened only when a
+// rule asks for it. `in` must be exactly one batch. Faults:
 // out_of_range (larger than bytes_max), corrupt (checksum, structure), unsupported (magic, compression),
 // invalid (not allowed from a producer: a control batch, a count that does not fit, a record without a key
 // where one must be, ...).

@@ -24,7 +24,10 @@ model::caller caller_of(const protocol::session_host& host) {
 }  // namespace
 
 session::session(protocol::session_host& host, model::broker_port& broker, const session_options& options)
-    : host_(host), broker_(broker), options_(options), fetches_(options.fetch_sessions_max) {
+    : host_(host),
+      broker_(broker),
+      options_(options),
+      fetches_(options.fetch_sessions_max, options.fetch_session_partitions_max) {
   id_ = broker_.attach(*this, caller_of(host));
   attached_ = true;
 }

@@ -28,7 +28,8 @@ struct session_options {
   std::size_t requests_in_works_max = 1024;
   std::optional<protocol::endpoint> advertised;  // nullopt: the address that the client dialled
   std::string rack;
-  std::size_t fetch_sessions_max = 8;  // per connection
+  std::size_t fetch_sessions_max = 8;                  // per connection
+  std::size_t fetch_session_partitions_max = 250'000;  // in all of them
   std::int32_t fetch_bytes_max = 55 << 20;
   bootstrap_watch* watch = nullptr;  // of this reactor; may be absent
   bool auto_create = true;           // what Metadata asks for on behalf of its clients (the core decides)

@@ -182,6 +182,29 @@ TEST(KafkaSession, AdvertisesExactlyWhatItServes) {
   EXPECT_EQ(produce->min_version, 0);  // for the sake of old librdkafka
 }
 
+// What clients in the field look for: librdkafka before 2.11.1 for exactly these versions, kafkajs for a least version that it
+// has (it never looks at ours), @platformatic/kafka and Java 4 for at least these greatest ones.
+TEST(KafkaSession, ClientsOldAndNewFindTheirVersions) {
+  conversation c;
+  c.put(api_versions_request{.client_software_name = "x", .client_software_version = "1"}, 3);
+  c.play();
+  const auto r = c.last<api_versions_response>(3);
+  const auto has = [&](int key, int version) {
+    return std::any_of(r.api_keys.begin(), r.api_keys.end(), [&](const auto& k) {
+      return k.key == key && k.min_version <= version && version <= k.max_version;
+    });
+  };
+  for (const auto& [key, version] : std::vector<std::pair<int, int>>{
+           {0, 0},  {0, 3},  {0, 7},  {1, 4},  {1, 10}, {2, 1},  {3, 0},  {8, 2},  {9, 1},  {10, 0}, {11, 0},
+           {12, 0}, {13, 0}, {14, 0}, {18, 0}, {22, 0}, {23, 2}, {19, 2}, {20, 1}, {32, 1},  // old librdkafka, Java 4
+           {1, 11}, {2, 3},  {3, 6},  {8, 5},  {9, 4},  {11, 5}, {14, 3}, {19, 3},           // kafkajs
+           {1, 12}, {3, 9},  {8, 8},  {9, 8},  {10, 4}, {11, 6}, {14, 4}, {19, 7}}) {        // platformatic
+    EXPECT_TRUE(has(key, version)) << "API " << key << " version " << version;
+  }
+  // ListOffsets 0 has another meaning than 1: who offers it must mean it.
+  EXPECT_FALSE(has(2, 0));
+}
+
 TEST(KafkaSession, SoftwareNamesAreValidated) {
   for (const std::string_view bad : {"", "-x", "x.", "a b", "x\n"}) {
     conversation c;
@@ -323,6 +346,68 @@ TEST(KafkaSession, BytewiseEqualsWholeAndACutIsHarmless) {
   });
 }
 
+// Version 1 has no place for the group's error: who does not see it would start from nothing.
+TEST(KafkaSession, TheFirstOffsetFetchTellsTheCoordinatorsErrorOfEachPartition) {
+  conversation c;
+  c.broker.at_once = false;
+  offset_fetch_request r;
+  r.group_id = "g";
+  auto& topics = r.topics.emplace();
+  topics.emplace_back().name = "t";
+  topics.back().partition_indexes = {0, 1};
+  c.put(r, 1);
+  c.play();
+  std::get<model::offsets_fetched>(c.broker.waiting.at(0).second).error = model::refusal::coordinator_loading;
+  c.broker.deliver(0);
+  c.collect();
+  const auto out = c.last<offset_fetch_response>(1);
+  ASSERT_EQ(out.topics.at(0).partitions.size(), 2U);
+  for (const auto& p : out.topics[0].partitions) EXPECT_EQ(p.error_code, error_code::coordinator_load_in_progress);
+}
+
+TEST(KafkaSession, WhatARequestNamesTwiceIsAnsweredOnce) {
+  conversation c;
+  metadata_request m;
+  m.topics.emplace();
+  for (const std::string_view name : {"a", "b", "a", "a"}) m.topics->emplace_back().name = name;
+  c.put(m, 9);
+  c.play();
+  EXPECT_EQ(c.last<metadata_response>(9).topics.size(), 2U);
+  describe_groups_request g;
+  g.groups = {"g", "h", "g"};
+  c.received.clear();
+  c.put(g, 5);
+  c.play();
+  EXPECT_EQ(c.last<describe_groups_response>(5).groups.size(), 2U);
+  offset_fetch_request o;
+  for (int i = 0; i < 2; ++i) {
+    o.groups.emplace_back().group_id = "g";
+    auto& topics = o.groups.back().topics.emplace();
+    topics.emplace_back().name = "t";
+    topics.back().partition_indexes = {0, 1, 0};
+  }
+  c.received.clear();
+  c.put(o, 8);
+  c.play();
+  const auto offsets = c.last<offset_fetch_response>(8);
+  ASSERT_EQ(offsets.groups.size(), 1U);
+  ASSERT_EQ(offsets.groups[0].topics.size(), 1U);
+  EXPECT_EQ(offsets.groups[0].topics[0].partitions.size(), 2U);
+}
+
+TEST(KafkaSession, ARequestOfTooManyElementsEndsTheConnection) {
+  for (const std::size_t n : {request_items_max, request_items_max + 1}) {
+    conversation c;
+    metadata_request m;
+    m.topics.emplace(n);
+    for (auto& t : *m.topics) t.name = "t";
+    c.put(m, 8);
+    c.play();
+    EXPECT_EQ(c.s->wants_close(), n > request_items_max);
+    EXPECT_EQ(c.answered().size(), n > request_items_max ? 0U : 1U);
+  }
+}
+
 TEST(KafkaSession, OffsetsOfSeveralGroupsLeaveTogether) {
   conversation c;
   c.broker.at_once = false;
@@ -369,6 +454,87 @@ TEST(FetchSession, WrongEpochsAndUnknownSessionsAreTold) {
   // Closing: sessionless from then on.
   EXPECT_EQ(fetch_round(c, one_partition(), opened.session_id, -1).session_id, 0);
   EXPECT_EQ(fetch_round(c, {}, opened.session_id, 1).error_code, error_code::fetch_session_id_not_found);
+}
+
+fetch_request partitions(std::string_view topic, std::int32_t first, std::int32_t count) {
+  fetch_request r = one_partition();
+  r.topics[0].name = topic;
+  r.topics[0].partitions.resize(static_cast<std::size_t>(count));
+  for (std::int32_t i = 0; i < count; ++i) r.topics[0].partitions[static_cast<std::size_t>(i)].index = first + i;
+  return r;
+}
+
+TEST(FetchSession, APartitionThatIsNamedTwiceCountsOnce) {
+  fetch_request r = partitions("t", 0, 3);
+  r.topics.push_back(r.topics[0]);
+  EXPECT_EQ(targets_of(r).size(), 3U);
+  fetch_session s;
+  s.update(r);
+  EXPECT_EQ(s.targets.size(), 3U);
+}
+
+TEST(FetchSession, AllSessionsOfAConnectionShareTheirPartitions) {
+  fetch_sessions all(3, 10);
+  const auto open = [&](std::string_view topic, std::int32_t count) {
+    fetch_request r = partitions(topic, 0, count);
+    r.session_epoch = 0;
+    return all.on_request(r, false);
+  };
+  const auto go_on = [&](std::int32_t id, std::int32_t epoch, fetch_request r = {}) {
+    r.session_id = id;
+    r.session_epoch = epoch;
+    return all.on_request(r, false).error;
+  };
+  EXPECT_EQ(open("t", 11).session, nullptr);  // too large for any: sessionless
+  const auto a = open("t", 6);
+  const auto b = open("t", 4);
+  ASSERT_TRUE(a.session && b.session);
+  EXPECT_EQ(go_on(a.session->id, 1), error_code::none);
+  const auto c = open("t", 1);  // b is the oldest now
+  EXPECT_EQ(go_on(b.session->id, 1), error_code::fetch_session_id_not_found);
+  EXPECT_EQ(go_on(a.session->id, 2, partitions("u", 0, 5)), error_code::fetch_session_id_not_found);  // it grew to 11
+  EXPECT_EQ(go_on(a.session->id, 3), error_code::fetch_session_id_not_found);
+  EXPECT_EQ(go_on(c.session->id, 1), error_code::none);
+}
+
+TEST(FetchSession, ErrorsAreToldEachTimeAndWhoGotRecordsGoesToTheEnd) {
+  conversation c;
+  c.broker.at_once = false;
+  const auto round = [&](fetch_request r, std::int32_t id, std::int32_t epoch, auto change) {
+    r.session_id = id;
+    r.session_epoch = epoch;
+    c.received.clear();
+    c.put(r, 12);
+    c.play();
+    change(std::get<model::fetched>(c.broker.waiting.at(0).second).items);
+    c.broker.deliver(0);
+    c.collect();
+    return c.last<fetch_response>(12);
+  };
+  const auto quiet = [](auto& items) {
+    for (auto& i : items) i.high_watermark = model::offset(5);
+  };
+  const auto id = round(partitions("t", 0, 3), 0, 0, quiet).session_id;
+  for (std::int32_t epoch = 1; epoch < 3; ++epoch) {
+    const auto r = round({}, id, epoch, [&](auto& items) {
+      quiet(items);
+      items[1].error = model::refusal::not_leader;
+    });
+    ASSERT_EQ(r.topics.size(), 1U);
+    ASSERT_EQ(r.topics[0].partitions.size(), 1U);
+    EXPECT_EQ(r.topics[0].partitions[0].index, 1);
+    EXPECT_EQ(r.topics[0].partitions[0].error_code, error_code::not_leader_or_follower);
+  }
+  const byte_vector record(70);
+  const auto served = round({}, id, 3, [&](auto& items) {
+    quiet(items);
+    items[0].data.entries.push_back({.base = model::offset(0), .count = 1, .payload = record});
+  });
+  ASSERT_EQ(served.topics.at(0).partitions.size(), 2U);
+  EXPECT_EQ(served.topics[0].partitions[0].index, 0);
+  EXPECT_EQ(served.topics[0].partitions[1].index, 1);  // the error is over
+  EXPECT_TRUE(round({}, id, 4, quiet).topics.empty());
+  EXPECT_EQ(c.broker.fetched_partitions, (std::vector<std::int32_t>{1, 2, 0}));
 }
 
 TEST(FetchSession, ForgottenPartitionsAreNotAskedAgain) {

@@ -39,6 +39,10 @@ class fake_broker final : public model::broker_port {
   void detach(model::session_id /*s*/) override { sink_ = nullptr; }
   void submit(model::session_id /*s*/, model::token t, model::command&& c) override {
     kinds.push_back(c.index());
+    if (const auto* f = std::get_if<model::fetch>(&c)) {
+      fetched_partitions.clear();
+      for (const auto& i : f->items) fetched_partitions.push_back(i.partition);
+    }
     model::event e = plain_answer(c);
     if (at_once) return sink_->on_event(t, std::move(e));
     waiting.emplace_back(t, std::move(e));
@@ -55,6 +59,7 @@ class fake_broker final : public model::broker_port {
 
   bool at_once = true;
   std::vector<std::size_t> kinds;  // command::index() of all that were submitted
+  std::vector<std::int32_t> fetched_partitions;  // of the last fetch, in its order
   std::vector<std::pair<model::token, model::event>> waiting;
   model::caller caller;
 
