@@ -14,6 +14,8 @@ template<class... F>
 struct overloaded : F... {
   using F::operator()...;
 };
+template<class... F>
+overloaded(F...) -> overloaded<F...>;  // clang 14 needs it said
 
 // The list in which a split command's answer has one item per item of the command.
 auto& list_of(model::produced& e) { return e.items; }
