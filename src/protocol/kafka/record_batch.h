@@ -62,7 +62,11 @@ class batch_view {
   [[nodiscard]] std::int32_t base_sequence() const { return at<std::int32_t>(batch_at::base_sequence); }
   [[nodiscard]] std::int32_t record_count() const { return at<std::int32_t>(batch_at::record_count); }
 
-  [[nodiscard]] std::int64_t last_offset() const { return base_offset() + last_offset_delta(); }
+  // A peer's base may be anything: the sum wraps instead of overflowing.
+  [[nodiscard]] std::int64_t last_offset() const {
+    return static_cast<std::int64_t>(static_cast<std::uint64_t>(base_offset()) +
+                                     static_cast<std::uint64_t>(std::int64_t{last_offset_delta()}));
+  }
   // Sequences wrap from the largest 32-bit number to 0; -1 when the producer is not idempotent.
   [[nodiscard]] std::int32_t last_sequence() const;
   [[nodiscard]] compression codec() const {

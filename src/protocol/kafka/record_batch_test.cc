@@ -173,6 +173,15 @@ TEST(kafka_record_batch, older_formats_and_nonsense_are_refused) {
   EXPECT_EQ(batch_view::parse(data).error().code, errc::torn);
 }
 
+TEST(kafka_record_batch, the_last_offset_wraps_whatever_the_base_is) {
+  byte_vector data = simple_batch();
+  set<std::int64_t>(data, batch_at::base_offset, std::numeric_limits<std::int64_t>::max());
+  EXPECT_EQ(batch_view::parse(data)->last_offset(), std::numeric_limits<std::int64_t>::min() + 1);
+  set<std::int64_t>(data, batch_at::base_offset, std::numeric_limits<std::int64_t>::min());
+  set<std::int32_t>(data, batch_at::last_offset_delta, -1);
+  EXPECT_EQ(batch_view::parse(data)->last_offset(), std::numeric_limits<std::int64_t>::max());
+}
+
 // --- what a producer may send
 
 TEST(kafka_produced_batch, any_damage_is_found) {
