@@ -17,6 +17,7 @@ Ends with 1 when anything was lost, duplicated, out of order or changed; the wor
 
 import argparse
 import datetime
+import fcntl
 import json
 import random
 import shutil
@@ -137,6 +138,12 @@ class Campaign:
     def __init__(self, options):
         self.options = options
         self.work = cache.CACHE / f"crash-{'apache' if options.apache else options.disk}-{options.seed}"
+        cache.CACHE.mkdir(parents=True, exist_ok=True)
+        self.lock = open(cache.CACHE / f".{self.work.name}.lock", "w")  # held until the process ends
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit(f"another run with this disk and seed is under way in {self.work}")
         if options.fresh:
             shutil.rmtree(self.work, ignore_errors=True)
         self.work.mkdir(parents=True, exist_ok=True)
@@ -236,7 +243,7 @@ class Campaign:
             "rate_per_writer": self.options.rate, "longest_between_kills_s": self.options.longest, **sums, **state["troubles"],
             "restart_ms_median": restarts[len(restarts) // 2], "restart_ms_max": restarts[-1], "restarts_ms": state["restarts_ms"],
             "seconds": round(state["seconds"]), "command": f"tests/interop/crash.py --disk {self.options.disk} --rounds {self.options.rounds} "
-            f"--seed {self.options.seed}", "problems": [placeless(p) for p in state["problems"][:50]],
+            f"--seed {self.options.seed} --rate {self.options.rate} --longest {self.options.longest}", "problems": [placeless(p) for p in state["problems"][:50]],
         }
 
 

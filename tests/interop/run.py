@@ -86,8 +86,8 @@ def start_broker(options, suite, auto_create=True):
 APACHE_EXTRA = ["num.partitions=4", "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer", "super.users=User:ANONYMOUS",
                 "allow.everyone.if.no.acl.found=true"]
 WEIR_FLAGS = ["--kafka.num_partitions=4"]
-# written for three brokers; one takes what there is
-SUITE_FLAGS = {"librdkafka": ["--kafka.clamp_replication_factor=true"]}
+# written for three brokers, of which one takes what there is; and for a cleaner that looks every few seconds, as Kafka's does
+SUITE_FLAGS = {"librdkafka": ["--kafka.clamp_replication_factor=true", "--storage.clean_interval=2s"]}
 NO_AUTO_CREATE = ["--kafka.auto_create_topics=false"]
 
 

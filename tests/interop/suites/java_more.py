@@ -127,8 +127,17 @@ def config_file(java, topic, _):
     assert not missing, f"not shown: {missing}; told: {told}"
 
 
-def reassign_more(java, topic, _):
-    """--generate proposes what is; a throttle is set and taken back; --cancel has nothing to do."""
+def reassign_plan(java, topic, _):
+    """--generate proposes what is; --cancel has nothing to do."""
+    plan_and_execute(java, topic)
+
+
+def reassign_throttle(java, topic, _):
+    """A throttle is set, on the topic and on the broker, and taken back."""
+    plan_and_execute(java, topic, "--throttle", 10_000_000)
+
+
+def plan_and_execute(java, topic, *more):
     java.create(topic, 2)
     with tempfile.TemporaryDirectory() as folder:
         wish = Path(folder) / "topics.json"
@@ -136,7 +145,7 @@ def reassign_more(java, topic, _):
         told = java(REASSIGN, "--topics-to-move-json-file", wish, "--broker-list", java.node(), "--generate")
         plan = Path(folder) / "plan.json"
         plan.write_text(re.findall(r"^\{.*\}$", told, re.M)[-1])
-        assert "Successfully started" in java(REASSIGN, "--reassignment-json-file", plan, "--throttle", 10_000_000, "--execute")
+        assert "Successfully started" in java(REASSIGN, "--reassignment-json-file", plan, *more, "--execute")
         assert "is completed" in java(REASSIGN, "--reassignment-json-file", plan, "--verify")
         java(REASSIGN, "--reassignment-json-file", plan, "--cancel")
     told = java("kafka.admin.ConfigCommand", "--describe", "--entity-type", "topics", "--entity-name", topic)
@@ -211,5 +220,5 @@ def left_out(name):
     return test
 
 
-TESTS = [console_headers, console_codecs, console_group, reset_offsets, active_group, topics_by_pattern, config_file, reassign_more, elect_all, perf_variants,
+TESTS = [console_headers, console_codecs, console_group, reset_offsets, active_group, topics_by_pattern, config_file, reassign_plan, reassign_throttle, elect_all, perf_variants,
          streams_reset, group_kinds, *map(left_out, LEFT_OUT)]
