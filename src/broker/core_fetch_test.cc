@@ -75,6 +75,34 @@ TEST(fetch, waits_for_bytes_min_and_then_gives_all) {
   EXPECT_EQ(r.me.get<model::fetched>(poll).items[0].data.entries.size(), 3U);
 }
 
+TEST(fetch, past_the_limit_of_waiting_partitions_it_answers_at_once) {
+  settings s;
+  s.limits.fetch_partitions_waiting = 3;
+  rig r(1, s);
+  r.create("t", 2);
+  model::fetch two = rig::fetch_of("t", 0, 0, 60'000);
+  two.items.push_back(rig::fetch_of("t", 1, 0).items[0]);
+  const std::uint64_t first = r.send(two);
+  const std::uint64_t second = r.send(two);
+  EXPECT_FALSE(r.me.has(first));
+  EXPECT_TRUE(r.me.has(second));
+  r.put("t", 0, {});
+  EXPECT_TRUE(r.me.has(first));
+  two.items[0].from = model::offset(1);
+  const std::uint64_t third = r.send(two);  // the first one's place is free again
+  EXPECT_FALSE(r.me.has(third));
+}
+
+TEST(fetch, a_topic_compressed_with_zstd_is_not_for_clients_that_cannot_read_it) {
+  rig r;
+  r.create("t", 1, {{"compression.type", "zstd"}});
+  r.put("t", 0, {});
+  model::fetch old = rig::fetch_of("t", 0, 0);
+  old.zstd_allowed = false;
+  EXPECT_EQ(r.ask<model::fetched>(old).items[0].error, refusal::unsupported_compression);
+  EXPECT_EQ(r.get("t", 0, 0).error, refusal::none);
+}
+
 TEST(fetch, answers_at_once_when_a_limit_is_hit) {
   rig r;
   r.create("t");

@@ -314,6 +314,56 @@ TEST(reactors, a_new_topic_is_known_and_usable_everywhere_when_it_is_answered) {
   }
 }
 
+// Whatever reactors the data comes to: answered with the byte that makes the whole, and not before.
+TEST(reactors, the_least_size_of_a_long_poll_is_that_of_all_parts_together) {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    rig r(3);
+    r.create("t", 6);
+    testing::counting_rng random(seed);
+    const auto pick = [&](std::uint64_t below) { return static_cast<std::size_t>(random.next() % below); };
+    std::vector<fake_format::spec> specs(4);
+    for (auto& s : specs) s.padding = pick(400);
+    model::fetch f = rig::fetch_of("t", 0, 0, 60'000);
+    for (std::int32_t p = 1; p < 6; ++p) f.items.push_back(rig::fetch_of("t", p, 0).items[0]);
+    const std::size_t wanted = 1 + pick(3000);
+    f.bytes_min = static_cast<std::int64_t>(wanted);
+    const std::uint64_t poll = r.send(f);
+    r.settle();
+    std::size_t total = 0;
+    // By turns everywhere, nearly all in one place, or at random.
+    for (std::size_t i = 0; total < wanted; ++i) {
+      ASSERT_FALSE(r.me.has(poll)) << "seed " << seed << ": " << total << " of " << wanted;
+      const auto& s = specs[pick(specs.size())];
+      const auto p = seed % 3 == 0 ? i % 6 : seed % 3 == 1 ? (i % 9 == 8 ? 4 : 1) : pick(6);
+      ASSERT_EQ(r.put("t", static_cast<std::int32_t>(p), s).error, refusal::none);
+      total += fake_format::make(s).size();
+    }
+    ASSERT_TRUE(r.me.has(poll)) << "seed " << seed << ": " << total << " of " << wanted;
+    std::size_t got = 0;
+    for (const auto& item : r.me.get<model::fetched>(poll).items) got += item.data.payload_bytes;
+    EXPECT_EQ(got, total);
+    for (std::uint32_t at = 0; at < 3; ++at) EXPECT_EQ(r.at(at).stats().fetches_waiting, 0U) << at;
+  }
+}
+
+// A part that is still reading when the others have enough answers as soon as it has read.
+TEST(reactors, a_slow_read_does_not_outwait_the_others) {
+  rig r(3);
+  r.create("t", 6);
+  fake_format::spec small;
+  fake_format::spec large;
+  large.padding = 2000;
+  for (std::int32_t p = 0; p < 6; ++p) r.put("t", p, p == 0 ? large : small);
+  for (auto& s : r.stores) s->reads_later = true;
+  model::fetch f = rig::fetch_of("t", 0, 0, 60'000);
+  for (std::int32_t p = 1; p < 6; ++p) f.items.push_back(rig::fetch_of("t", p, 0).items[0]);
+  f.bytes_min = 1000;
+  const std::uint64_t poll = r.send(f);
+  r.settle();
+  ASSERT_TRUE(r.me.has(poll));
+  for (const auto& item : r.me.get<model::fetched>(poll).items) EXPECT_EQ(item.data.entries.size(), 1U);
+}
+
 TEST(reactors, a_long_poll_over_several_wakes_on_any) {
   rig r(3);
   r.create("t", 6);

@@ -30,8 +30,10 @@ void fetch_part::submit(const reply_to& to, const model::caller& who, const mode
   j.bytes_max = not_negative(std::min(c.bytes_max, k_.config.fetch_max_bytes));
   j.budget = j.bytes_max;
   j.wanted = not_negative(c.bytes_min);
+  j.share = not_negative(c.bytes_share);
+  if (j.share > 0) parts_of_others_[{to.sink, to.owner}] = number;
   j.until = k_.time.now() + std::int64_t{std::max(c.wait_ms, 0)} * 1'000'000;
-  for (std::size_t i = 0; i < c.items.size(); ++i) check(who, c.items[i], j.parts[i], j.out.items[i]);
+  for (std::size_t i = 0; i < c.items.size(); ++i) check(who, c, i, j.parts[i], j.out.items[i]);
   j.urgent = c.wait_ms <= 0 || std::any_of(j.out.items.begin(), j.out.items.end(), [](const auto& i) {
                return i.error != refusal::none || i.diverging.has_value();
              });
@@ -45,14 +47,20 @@ void fetch_part::show(const partition& p, const model::log_info& log, model::fet
   out.current_epoch = k_.leader_epoch(p);
 }
 
-void fetch_part::check(const model::caller& who, const model::fetch::item& in, part& p,
+void fetch_part::check(const model::caller& who, const model::fetch& c, std::size_t index, part& p,
                        model::fetched::item& out) const {
+  const model::fetch::item& in = c.items[index];
   const auto found = k_.locate(who, in.topic, in.partition, security::operation::read);
   out.error = k_.fenced && found.error == refusal::none ? refusal::storage_failed : found.error;
   if (found.at == nullptr || found.at->of == nullptr || k_.store == nullptr) return;
   const model::log_info log = k_.store->info(found.at->log);
   show(*found.at, log, out);
   if (out.error == refusal::none) out.error = k_.check_epoch(*found.at, in.current_epoch);
+  // A topic that the broker itself compresses with zstd is not for clients that cannot read it (KIP-110).
+  if (out.error == refusal::none && !c.zstd_allowed &&
+      (*found.of)->effective->compression.kind == model::compression_kind::zstd) {
+    out.error = refusal::unsupported_compression;
+  }
   if (out.error != refusal::none) return;
   if (diverged(*found.at, in, log, out)) return;
   if (in.from < log.start || in.from > log.end) {
@@ -217,10 +225,15 @@ void fetch_part::arm(job& j, mono_ns when) {
 }
 
 void fetch_part::begin_wait(job& j) {
-  if (k_.stats.fetches_waiting >= k_.config.limits.fetches_waiting) return finish(j);
+  const core_limits& limits = k_.config.limits;
+  if (k_.stats.fetches_waiting >= limits.fetches_waiting ||
+      waiting_parts_ + j.parts.size() > limits.fetch_partitions_waiting) {
+    return finish(j);
+  }
   j.waiting = true;
   j.arrived = j.got;
   ++k_.stats.fetches_waiting;
+  waiting_parts_ += j.parts.size();
   for (std::size_t i = 0; i < j.parts.size(); ++i) {
     j.out.items[i].data = {};  // read again then: waiting pins no memory
     partition* p = k_.find(j.parts[i].log);
@@ -228,6 +241,12 @@ void fetch_part::begin_wait(job& j) {
   }
   by_owner_[j.to.owner].push_back(j.number);
   arm(j, j.until);
+  if (j.share > 0 && j.arrived >= j.share) report(j);
+}
+
+void fetch_part::report(job& j) {
+  j.share = 0;
+  j.to.sink->progress(j.to, j.arrived);
 }
 
 void fetch_part::end_wait(job& j) {
@@ -238,6 +257,7 @@ void fetch_part::end_wait(job& j) {
   if (listed == by_owner_.end() || std::erase(listed->second, j.number) == 0) return;
   if (listed->second.empty()) by_owner_.erase(listed);
   --k_.stats.fetches_waiting;
+  waiting_parts_ -= j.parts.size();
   for (const part& mine : j.parts) {
     partition* p = k_.find(mine.log);
     if (p == nullptr) continue;
@@ -256,8 +276,11 @@ void fetch_part::touched(model::log_id log, std::size_t bytes) {
     job* j = find(number);
     if (j == nullptr) continue;
     j->arrived += bytes;
-    if (j->arrived < j->wanted || j->queued) continue;
+    const bool enough = j->arrived >= j->wanted;
+    if (enough) j->reports = false;
+    if (j->queued || (!enough && (j->share == 0 || j->arrived < j->share))) continue;
     j->queued = true;
+    j->reports = !enough;
     ready_.push_back(number);
   }
 }
@@ -265,7 +288,9 @@ void fetch_part::touched(model::log_id log, std::size_t bytes) {
 void fetch_part::wake_all(std::vector<std::uint64_t> waiters) {
   for (const std::uint64_t number : waiters) {
     job* j = find(number);
-    if (j == nullptr || j->queued) continue;
+    if (j == nullptr) continue;
+    j->reports = false;
+    if (j->queued) continue;
     j->queued = true;
     ready_.push_back(number);
   }
@@ -278,7 +303,11 @@ void fetch_part::answer_ready() {
       job* j = find(number);
       if (j == nullptr) continue;
       j->queued = false;
-      rerun(number);
+      if (std::exchange(j->reports, false) && j->waiting) {
+        report(*j);
+      } else {
+        rerun(number);
+      }
     }
   }
 }
@@ -288,20 +317,29 @@ void fetch_part::finish(job& j) {
   k_.exec.cancel(j.timer);
   k_.stats.bytes_out += j.got;
   const reply_to to = j.to;
+  parts_of_others_.erase({to.sink, to.owner});
   model::event e = std::move(j.out);
   jobs_.erase(j.number);
   k_.answer(k_.control_ticket, to, std::move(e));
 }
 
-void fetch_part::hurry(const reply_sink* sink, std::uint64_t owner, std::uint64_t token) {
-  const auto listed = by_owner_.find(owner);
-  if (listed == by_owner_.end()) return;
-  for (const std::uint64_t number : std::vector<std::uint64_t>(listed->second)) {
-    job* j = find(number);
-    if (j == nullptr || j->to.sink != sink || j->to.token != token) continue;
-    j->urgent = true;
-    rerun(number);
-  }
+fetch_part::job* fetch_part::find_part(const reply_sink* sink, std::uint64_t owner) {
+  const auto at = parts_of_others_.find({sink, owner});
+  return at == parts_of_others_.end() ? nullptr : find(at->second);
+}
+
+void fetch_part::hurry(const reply_sink* sink, std::uint64_t owner) {
+  job* j = find_part(sink, owner);
+  if (j == nullptr) return;
+  j->urgent = true;
+  if (j->waiting) rerun(j->number);
+}
+
+void fetch_part::set_share(const reply_sink* sink, std::uint64_t owner, std::size_t bytes) {
+  job* j = find_part(sink, owner);
+  if (j == nullptr) return;
+  j->share = bytes;
+  if (j->waiting && j->arrived >= j->share) report(*j);
 }
 
 void fetch_part::drop(const reply_sink* sink, std::uint64_t owner) {
@@ -311,6 +349,7 @@ void fetch_part::drop(const reply_sink* sink, std::uint64_t owner) {
     job* j = find(number);
     if (j == nullptr || j->to.sink != sink) continue;
     end_wait(*j);
+    parts_of_others_.erase({sink, owner});
     jobs_.erase(number);
   }
 }
@@ -332,6 +371,8 @@ void fetch_part::stop() {
   jobs_.clear();
   by_owner_.clear();
   ready_.clear();
+  parts_of_others_.clear();
+  waiting_parts_ = 0;
   k_.stats.fetches_waiting = 0;
 }
 

@@ -5,12 +5,16 @@
 // Sizes: an answer holds at most min(bytes_max, the configured cap) payload bytes, and of each partition its own maximum;
 // only the first entry of the whole answer may be larger. Partitions are filled in the order of the command. Reads that
 // need the disk run side by side, each with what is left of the sizes reserved.
+// A part of a fetch that is spread over reactors has its least size in common with the others: it reports when it has its
+// share, and is given another one, until all have the size together (front_desk).
 // Owner thread: the core's reactor.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "broker/kernel.h"
@@ -29,7 +33,9 @@ class fetch_part {
   // Answers the fetches that touched() and wake_all() made ready. After a group of them.
   void answer_ready();
   // Answers at once with what there is: somebody else has already enough (gathering over reactors).
-  void hurry(const reply_sink* sink, std::uint64_t owner, std::uint64_t token);
+  void hurry(const reply_sink* sink, std::uint64_t owner);
+  // A part's next share: it reports at once if it has that already, else when it has.
+  void set_share(const reply_sink* sink, std::uint64_t owner, std::size_t bytes);
   // The session is gone: its waiting fetches are dropped.
   void drop(const reply_sink* sink, std::uint64_t owner);
   // After a fence: everything that waits is answered storage_failed.
@@ -57,6 +63,7 @@ class fetch_part {
     std::size_t got = 0;
     std::size_t wanted = 0;   // bytes_min
     std::size_t arrived = 0;  // readable bytes known of, while it waits
+    std::size_t share = 0;    // reports when it has so many; 0: not before it is told
     std::size_t reads = 0;    // under way
     std::size_t next = 0;     // the part to read next
     mono_ns until{};
@@ -67,10 +74,12 @@ class fetch_part {
     bool refused = false;  // the store was too busy to read something
     bool waiting = false;
     bool queued = false;  // in ready_
+    bool reports = false;  // what brought it there is its share alone
     bool slept = false;   // a read came back later: the logs may have moved meanwhile
   };
 
-  void check(const model::caller& who, const model::fetch::item& in, part& p, model::fetched::item& out) const;
+  void check(const model::caller& who, const model::fetch& c, std::size_t index, part& p,
+             model::fetched::item& out) const;
   [[nodiscard]] bool diverged(const partition& p, const model::fetch::item& in, const model::log_info& log,
                               model::fetched::item& out) const;
   void show(const partition& p, const model::log_info& log, model::fetched::item& out) const;
@@ -88,6 +97,8 @@ class fetch_part {
   void end_wait(job& j);
   void arm(job& j, mono_ns when);
   void finish(job& j);
+  void report(job& j);
+  [[nodiscard]] job* find_part(const reply_sink* sink, std::uint64_t owner);
   [[nodiscard]] job* find(std::uint64_t number);
 
   kernel& k_;
@@ -95,6 +106,9 @@ class fetch_part {
   std::unordered_map<std::uint64_t, std::unique_ptr<job>> jobs_;
   std::unordered_map<std::uint64_t, std::vector<std::uint64_t>> by_owner_;  // owner -> waiting jobs
   std::vector<std::uint64_t> ready_;
+  // Jobs that are parts of a fetch, from submit to finish: each reactor has at most one of a fetch.
+  std::map<std::pair<const reply_sink*, std::uint64_t>, std::uint64_t> parts_of_others_;
+  std::size_t waiting_parts_ = 0;  // partitions in the waiting jobs
 };
 
 }  // namespace weir::broker

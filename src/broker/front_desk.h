@@ -19,12 +19,14 @@
 namespace weir::broker {
 
 struct owned_command;
+class fetch_part;
 
 // Answers that go to another reactor: `owner` is {reactor, gathering} packed, `token` the part.
 class remote_desk final : public reply_sink {
  public:
   explicit remote_desk(core_parts& parts) : parts_(parts) {}
   void reply(const reply_to& to, model::event&& e) override;
+  void progress(const reply_to& to, std::size_t bytes) override;
   [[nodiscard]] static std::uint64_t pack(std::uint32_t reactor, std::uint64_t gathering) {
     return (std::uint64_t{reactor} << 48) | gathering;
   }
@@ -47,6 +49,9 @@ class front_desk final : public model::broker_port, public reply_sink {
   void reply(const reply_to& to, model::event&& e) override;
   // A part of a gathering.
   void gathered(std::uint64_t gathering, std::uint64_t part, model::event&& e);
+  // A part of a fetch waits and has so many bytes. When all parts together have the fetch's least size they are hurried;
+  // else each gets the same share of what is missing, so that none can hold back enough for it.
+  void part_has(std::uint64_t gathering, std::uint64_t part, std::size_t bytes);
   // A reactor's store has no room for bulk data, or has again.
   void pressure(bool paused);
   void open() { serving_ = true; }
@@ -68,13 +73,16 @@ class front_desk final : public model::broker_port, public reply_sink {
     std::vector<std::vector<std::size_t>> places;  // of each part's items in the whole; empty: it is the whole
     std::vector<std::uint32_t> reactors;           // of each part
     std::size_t open = 0;
-    std::int64_t bytes_max = 0;  // fetch only
+    std::int64_t bytes_max = 0;  // this and the next two: fetch only
+    std::int64_t bytes_min = 0;
+    std::vector<std::size_t> have;  // of each part, as it said last
     bool hurried = false;
   };
   class gather_sink final : public reply_sink {
    public:
     explicit gather_sink(front_desk& desk) : desk_(desk) {}
     void reply(const reply_to& to, model::event&& e) override { desk_.gathered(to.owner, to.token, std::move(e)); }
+    void progress(const reply_to& to, std::size_t bytes) override;
 
    private:
     front_desk& desk_;
@@ -98,6 +106,9 @@ class front_desk final : public model::broker_port, public reply_sink {
                                              std::vector<std::vector<std::size_t>> places);
   void send_part(std::uint64_t gathering, std::size_t part, std::uint32_t reactor, const model::caller& who,
                  std::uint64_t id, const model::command& c);
+  // Runs it on the reactor of each part but `but`, with the sink and owner that the part was sent with; never at once.
+  using for_part = std::function<void(fetch_part&, const reply_sink*, std::uint64_t owner, std::size_t part)>;
+  void tell_parts(std::uint64_t number, const gathering& g, std::size_t but, const for_part& what);
   void hurry_others(std::uint64_t gathering, const struct gathering& g, std::size_t but);
   void drop_gatherings(std::uint64_t id);
 

@@ -1,5 +1,6 @@
 // The half of the front desk that is used with several reactors: commands in parts, answers put together.
 #include <algorithm>
+#include <numeric>
 #include <utility>
 #include <variant>
 
@@ -224,7 +225,15 @@ void front_desk::split(std::uint64_t id, const model::caller& who, std::uint64_t
   }
   list_of(shell).resize(items.size());
   const std::uint64_t number = open_gathering(id, token, std::move(shell), reactors, places);
-  if constexpr (std::is_same_v<Command, model::fetch>) gatherings_[number].bytes_max = c.bytes_max;
+  if constexpr (std::is_same_v<Command, model::fetch>) {
+    gathering& g = gatherings_[number];
+    g.bytes_max = c.bytes_max;
+    g.bytes_min = c.bytes_min;
+    g.have.resize(reactors.size());
+    if (reactors.size() > 1) {
+      c.bytes_share = std::max<std::int64_t>(c.bytes_min / static_cast<std::int64_t>(reactors.size()), 1);
+    }
+  }
   for (std::size_t p = 0; p < reactors.size(); ++p) {
     Command part = c;
     items_of(part).clear();
@@ -274,23 +283,60 @@ void front_desk::gathered(std::uint64_t number, std::uint64_t part, model::event
   reply(to, std::move(out));
 }
 
-// One part of a fetch has its answer, so the whole has: the others give what they have.
-void front_desk::hurry_others(std::uint64_t number, const gathering& g, std::size_t but) {
+void front_desk::tell_parts(std::uint64_t number, const gathering& g, std::size_t but, const for_part& what) {
   for (std::size_t p = 0; p < g.reactors.size(); ++p) {
     if (p == but) continue;
     core_parts* peer = parts_.k.peers[g.reactors[p]];
     if (peer == &parts_) {
       // Not now: it may be in the middle of this very command.
-      parts_.k.exec.defer([this, alive = std::weak_ptr(parts_.k.alive), number, p] {
-        if (!alive.expired() && !stopped_) parts_.fetches.hurry(&gather_sink_, number, p);
+      parts_.k.exec.defer([this, alive = std::weak_ptr(parts_.k.alive), number, p, what] {
+        if (!alive.expired() && !stopped_) what(parts_.fetches, &gather_sink_, number, p);
       });
       continue;
     }
     const std::uint64_t owner = remote_desk::pack(parts_.k.where.reactor, number);
-    peer->k.exec.send([peer, alive = std::weak_ptr(peer->k.alive), owner, p] {
-      if (!alive.expired() && !peer->k.stopped) peer->fetches.hurry(&peer->remote, owner, p);
+    peer->k.exec.send([peer, alive = std::weak_ptr(peer->k.alive), owner, p, what] {
+      if (!alive.expired() && !peer->k.stopped) what(peer->fetches, &peer->remote, owner, p);
     });
   }
+}
+
+// One part of a fetch has its answer, so the whole has: the others give what they have.
+void front_desk::hurry_others(std::uint64_t number, const gathering& g, std::size_t but) {
+  tell_parts(number, g, but, [](fetch_part& fetches, const reply_sink* sink, std::uint64_t owner, std::size_t) {
+    fetches.hurry(sink, owner);
+  });
+}
+
+void front_desk::gather_sink::progress(const reply_to& to, std::size_t bytes) {
+  desk_.part_has(to.owner, to.token, bytes);
+}
+
+void remote_desk::progress(const reply_to& to, std::size_t bytes) {
+  core_parts* origin = parts_.k.peers[to.owner >> 48];
+  const std::uint64_t number = to.owner & ((std::uint64_t{1} << 48) - 1);
+  origin->k.exec.send([origin, alive = std::weak_ptr(origin->k.alive), number, part = to.token, bytes] {
+    if (!alive.expired()) origin->desk.part_has(number, part, bytes);
+  });
+}
+
+void front_desk::part_has(std::uint64_t number, std::uint64_t part, std::size_t bytes) {
+  const auto at = gatherings_.find(number);
+  if (stopped_ || at == gatherings_.end() || at->second.hurried) return;
+  gathering& g = at->second;
+  g.have[part] = bytes;
+  const auto sum = std::accumulate(g.have.begin(), g.have.end(), std::size_t{0});
+  const auto wanted = static_cast<std::size_t>(std::max<std::int64_t>(g.bytes_min, 0));
+  if (sum >= wanted) {
+    g.hurried = true;
+    return hurry_others(number, g, SIZE_MAX);
+  }
+  // With what each may keep to itself, one byte less than its share, all of them stay below the whole.
+  const std::size_t share = std::max<std::size_t>((wanted - sum) / g.reactors.size(), 1);
+  tell_parts(number, g, SIZE_MAX,
+             [share, have = g.have](fetch_part& fetches, const reply_sink* sink, std::uint64_t owner, std::size_t p) {
+               fetches.set_share(sink, owner, have[p] + share);
+             });
 }
 
 void front_desk::drop_gatherings(std::uint64_t id) {

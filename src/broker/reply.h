@@ -24,6 +24,8 @@ class reply_sink {
   virtual ~reply_sink() = default;
   // May call back into the core before it returns.
   virtual void reply(const reply_to& to, model::event&& e) = 0;
+  // A part of a fetch has so many bytes now and still waits; only who splits fetches listens.
+  virtual void progress(const reply_to& /*to*/, std::size_t /*bytes*/) {}
 };
 
 // The two numbers are the sink's own: session and token, or gathering and part. `owner` groups what is dropped together.
