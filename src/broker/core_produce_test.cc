@@ -1,6 +1,7 @@
 // Produce as a session sees it: what is refused and why, what an answer waits for, what idempotence means.
 #include <gtest/gtest.h>
 
+#include "broker/refused_producers.h"
 #include "broker/testing/rig.h"
 
 namespace weir::broker::node_testing {
@@ -221,6 +222,71 @@ TEST(idempotence, a_duplicate_is_answered_with_its_offset_and_not_written) {
   EXPECT_EQ(r.put("t", 0, batch(0, 3)).error, refusal::out_of_order_sequence);
   EXPECT_EQ(r.get("t", 0, 0).high_watermark.raw(), 18);
   EXPECT_EQ(r.at().stats().duplicates, 5U);
+}
+
+TEST(idempotence, a_duplicate_is_answered_with_the_first_copys_append_time) {
+  for (const bool checkpoint : {false, true}) {
+    rig r;
+    r.create("stamped", 1, configs{{"message.timestamp.type", "LogAppendTime"}});
+    r.create("as_is");
+    const std::int64_t first = r.put("stamped", 0, batch(0)).append_time_ms;
+    r.put("as_is", 0, batch(0));
+    r.exec->run_for(5000);
+    r.put("stamped", 0, batch(1));
+    EXPECT_EQ(r.put("stamped", 0, batch(0)).append_time_ms, first);
+    if (checkpoint) r.checkpoint();
+    r.restart();
+    EXPECT_EQ(r.put("stamped", 0, batch(0)).append_time_ms, first);
+    EXPECT_EQ(r.put("stamped", 0, batch(1)).append_time_ms, first + 5000);
+    EXPECT_EQ(r.put("as_is", 0, batch(0)).append_time_ms, -1);
+    EXPECT_EQ(r.get("stamped", 0, 0).high_watermark.raw(), 2);
+  }
+}
+
+// The first of a pipeline meets a full disk, the second does not: it must not take the first one's place.
+TEST(idempotence, a_new_producer_begins_with_its_first_batch_after_a_refusal) {
+  for (const errc why : {errc::no_space, errc::busy}) {
+    rig r;
+    r.create("t");
+    const byte_vector first = fake_format::make(batch(0));
+    r.store().set_room(why);
+    auto p = rig::produce_of("t", 0, first);
+    p.timeout_ms = 100;
+    const std::uint64_t refused = r.send(p);
+    r.exec->run_for(1000);
+    EXPECT_EQ(r.me.get<model::produced>(refused).items[0].error,
+              why == errc::busy ? refusal::timed_out : refusal::disk_full);
+    r.store().set_room(errc::ok);
+    EXPECT_EQ(r.put("t", 0, batch(1)).error, refusal::out_of_order_sequence);
+    EXPECT_EQ(r.put("t", 0, batch(2)).error, refusal::out_of_order_sequence);
+    EXPECT_EQ(r.put("t", 0, batch(1, 1, 0, 8)).error, refusal::none);  // another producer
+    EXPECT_EQ(r.put("t", 0, batch(0)).error, refusal::none);
+    EXPECT_EQ(r.put("t", 0, batch(1)).error, refusal::none);
+    EXPECT_EQ(r.get("t", 0, 0).high_watermark.raw(), 3);
+  }
+}
+
+TEST(idempotence, a_refused_beginning_is_not_held_against_a_producer_for_ever) {
+  rig r;
+  r.create("t");
+  r.store().set_room(errc::no_space);
+  r.put("t", 0, batch(0));
+  r.put("t", 0, batch(0, 1, 0, 8));
+  r.store().set_room(errc::ok);
+  EXPECT_EQ(r.put("t", 0, batch(0, 1, 1, 8)).error, refusal::none);  // it raised its epoch
+  r.exec->run_for(refused_producers::kept_ms + 1);
+  EXPECT_EQ(r.put("t", 0, batch(1)).error, refusal::none);
+}
+
+TEST(idempotence, refused_beginnings_are_bounded) {
+  refused_producers them;
+  model::producer_facts f;
+  f.producer_epoch = 0;
+  f.first_sequence = 0;
+  for (f.producer_id = 0; f.producer_id < 20'000; ++f.producer_id) them.remember(model::log_id(1), f, 0);
+  EXPECT_EQ(them.size(), refused_producers::most);
+  them.remember(model::log_id(1), f, refused_producers::kept_ms);  // all the others are too old now
+  EXPECT_EQ(them.size(), 1U);
 }
 
 TEST(idempotence, a_duplicate_waits_for_the_first_copy) {

@@ -39,12 +39,12 @@ std::size_t bytes_of_command(const model::produce& c) {
 
 void producer_part::submit(const reply_to& to, const model::caller& who, const model::produce& c) {
   ++k_.stats.produce_requests;
-  if (k_.fenced || k_.store == nullptr) return refuse(to, c.items.size(), refusal::storage_failed);
+  if (k_.fenced || k_.store == nullptr) return refuse(to, who, c, refusal::storage_failed);
   if (draining_ || !waiting_.empty()) return wait(to, who, c);
   const auto may = k_.store->writable(model::log_store::write_class::bulk);
   if (may) return run(to, who, c);
   if (may.error().code == errc::busy) return wait(to, who, c);
-  refuse(to, c.items.size(), refusal_of(may.error()));
+  refuse(to, who, c, refusal_of(may.error()));
 }
 
 void producer_part::run(const reply_to& to, const model::caller& who, const model::produce& c) {
@@ -104,7 +104,7 @@ void producer_part::plan(const model::caller& who, const model::produce& c, std:
   b.record.entries.push_back({p.log, in.format, facts.count, append_time ? *append_time : facts.max_timestamp_ms, epoch,
                               bytes(heads_[index]).first(n), entry.subspan(n)});
   b.record.shard = p.shard;
-  b.items.push_back({index, base});
+  b.items.push_back({index, base, p.log, *producer});
   b.bytes += size;
   b.idempotent |= producer->producer_id >= 0;
   k_.stats.records_in += facts.count;
@@ -182,14 +182,24 @@ bool producer_part::in_sequence(const partition& p, const model::producer_facts&
   if (facts.producer_epoch < 0 || facts.first_sequence < 0) {
     return fail(out, refusal::invalid_record, "a batch with a producer id needs an epoch and a sequence");
   }
+  const std::int64_t expired = now_ms_ - k_.config.producer_id_expiration_ms;
+  if (!refused_.empty() && !(p.producers && p.producers->knows(facts.producer_id, expired))) {
+    if (!refused_.may_begin(p.log, facts, now_ms_)) {
+      return fail(out, refusal::out_of_order_sequence,
+                  "sequence " + std::to_string(facts.first_sequence) +
+                      " does not begin where this producer's first batch was refused");
+    }
+    refused_.forget(p.log, facts.producer_id);
+  }
   if (!p.producers) return true;
-  const producer_check check = p.producers->check(facts, now_ms_ - k_.config.producer_id_expiration_ms);
+  const producer_check check = p.producers->check(facts, expired);
   switch (check.what) {
     case producer_verdict::append:
       return true;
     case producer_verdict::duplicate:
       ++k_.stats.duplicates;
       out.base = check.base;
+      if ((*p.of).effective->append_time) out.append_time_ms = check.timestamp_ms;
       // The first copy may not be on disk yet.
       observed_ = std::max(observed_, k_.store->last_ticket());
       return false;
@@ -201,6 +211,13 @@ bool producer_part::in_sequence(const partition& p, const model::producer_facts&
           "sequence " + std::to_string(facts.first_sequence) + " does not follow what this producer wrote last");
   }
   return true;
+}
+
+void producer_part::remember_refused(const partition& p, const model::producer_facts& facts, std::int64_t now_ms) {
+  if (facts.producer_id < 0) return;
+  const std::int64_t expired = now_ms - k_.config.producer_id_expiration_ms;
+  if (p.producers && p.producers->knows(facts.producer_id, expired)) return;
+  refused_.remember(p.log, facts, now_ms);
 }
 
 void producer_part::explain_missing_keys(const model::entry_format& format, bytes entry,
@@ -230,6 +247,7 @@ void producer_part::flush(batch& b, model::produced& out) {
       answer.base = item.base;
     } else {
       answer.append_time_ms = -1;
+      if (const partition* p = k_.find(item.log)) remember_refused(*p, item.producer, now_ms_);
       (void)fail(answer, refusal_of(done.error()), done.error().text);
     }
   }
@@ -261,7 +279,7 @@ void producer_part::flush_all(model::produced& out) {
 
 void producer_part::wait(const reply_to& to, const model::caller& who, const model::produce& c) {
   const std::size_t size = bytes_of_command(c);
-  if (waiting_bytes_ + size > k_.config.limits.waiting_produce_bytes) return refuse(to, c.items.size(), refusal::busy);
+  if (waiting_bytes_ + size > k_.config.limits.waiting_produce_bytes) return refuse(to, who, c, refusal::busy);
   const std::int64_t ms = c.timeout_ms > 0 ? c.timeout_ms : default_wait_ms;
   waiting_.push_back({to, own(who, c), k_.time.now() + ms * 1'000'000});
   waiting_bytes_ += size;
@@ -270,10 +288,19 @@ void producer_part::wait(const reply_to& to, const model::caller& who, const mod
   arm();
 }
 
-void producer_part::refuse(const reply_to& to, std::size_t items, refusal why) {
+void producer_part::refuse(const reply_to& to, const model::caller& who, const model::produce& c, refusal why) {
   model::produced out;
-  out.items.resize(items);
-  for (auto& i : out.items) i.error = why;
+  out.items.resize(c.items.size());
+  const std::int64_t now = k_.time.wall().raw();
+  for (std::size_t i = 0; i < c.items.size(); ++i) {
+    const model::produce::item& in = c.items[i];
+    out.items[i].error = why;
+    const model::entry_format* format = k_.formats.find(in.format);
+    const auto found = k_.locate(who, in.topic, in.partition, security::operation::write);
+    if (format == nullptr || found.error != refusal::none) continue;
+    const auto producer = format->producer(in.entry);
+    if (producer) remember_refused(*found.at, *producer, now);
+  }
   to(std::move(out));
 }
 
@@ -291,7 +318,7 @@ void producer_part::retry() {
     if (may) {
       run(w.to, w.command->who, c);
     } else {
-      refuse(w.to, c.items.size(), refusal_of(may.error()));
+      refuse(w.to, w.command->who, c, refusal_of(may.error()));
     }
   }
   draining_ = false;
@@ -324,7 +351,7 @@ void producer_part::expire_waiting() {
   }
   k_.stats.produces_waiting = waiting_.size();
   for (const waiting& w : late)
-    refuse(w.to, std::get<model::produce>(w.command->what).items.size(), refusal::timed_out);
+    refuse(w.to, w.command->who, std::get<model::produce>(w.command->what), refusal::timed_out);
   if (!late.empty() && waiting_.empty()) pressure_(false);
 }
 

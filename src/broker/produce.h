@@ -12,6 +12,7 @@
 
 #include "broker/kernel.h"
 #include "broker/owned_command.h"
+#include "broker/refused_producers.h"
 
 namespace weir::broker {
 
@@ -37,6 +38,8 @@ class producer_part {
   struct planned {
     std::size_t item;
     model::offset base;
+    model::log_id log;
+    model::producer_facts producer;
   };
   // What goes into one record.
   struct batch {
@@ -63,17 +66,20 @@ class producer_part {
   [[nodiscard]] bool small_enough(const topic_settings& rules, bytes entry, model::produced::item& out) const;
   // False when the answer is decided: a duplicate, or refused.
   [[nodiscard]] bool in_sequence(const partition& p, const model::producer_facts& facts, model::produced::item& out);
+  void remember_refused(const partition& p, const model::producer_facts& facts, std::int64_t now_ms);
   void explain_missing_keys(const model::entry_format& format, bytes entry, model::produced::item& out) const;
   void flush(batch& b, model::produced& out);
   void flush_all(model::produced& out);
   void wait(const reply_to& to, const model::caller& who, const model::produce& c);
-  void refuse(const reply_to& to, std::size_t items, model::refusal why);
+  // Refuses the whole command for now; its producers may come back with it.
+  void refuse(const reply_to& to, const model::caller& who, const model::produce& c, model::refusal why);
   void expire_waiting();
   void arm();
 
   kernel& k_;
   std::function<void(bool)> pressure_;
   std::deque<waiting> waiting_;
+  refused_producers refused_;
   std::size_t waiting_bytes_ = 0;
   bool draining_ = false;
   timer_id timer_{};

@@ -12,12 +12,18 @@ void producer_ids::init(const reply_to& to, const model::caller& who, const mode
     out.error = refusal::denied_cluster;
     return to(std::move(out));
   }
+  // An id without its epoch, an epoch without its id, and an empty transactional id mean nothing.
+  if ((c.producer_id == -1) != (c.producer_epoch == -1) || (c.transactional_id && c.transactional_id->empty())) {
+    out.error = refusal::invalid_request;
+    return to(std::move(out));
+  }
   if (c.transactional_id) {
     out.error = refusal::unsupported;  // transactions come later
     return to(std::move(out));
   }
-  // A producer that names its old id gets a new one all the same: without a transactional id nothing says that the old
-  // one is its own. It begins again at epoch 0 and sequence 0 (KIP-360 lets it).
+  // A producer that names its old id gets a new one all the same, as Kafka gives it: without a transactional id nothing
+  // says that the old one is its own. It begins again at epoch 0 and sequence 0. (An idempotent producer that must leave a
+  // gap behind raises its epoch by itself, KIP-360, and the partitions take that.)
   if (next_ == limit_) {
     model::new_record record;
     record.shard = model::shard_id(0);

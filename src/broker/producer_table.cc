@@ -10,24 +10,29 @@ const producer_state* producer_table::find(std::int64_t id) const {
   return at == by_id_.end() ? nullptr : &at->second;
 }
 
+bool producer_table::knows(std::int64_t id, std::int64_t expired_before_ms) const {
+  const producer_state* s = find(id);
+  return s != nullptr && s->seen_ms >= expired_before_ms;
+}
+
 producer_check producer_table::check(const model::producer_facts& facts, std::int64_t expired_before_ms) const {
+  if (!knows(facts.producer_id, expired_before_ms)) return {};
   const producer_state* s = find(facts.producer_id);
-  if (s == nullptr || s->seen_ms < expired_before_ms) return {};
-  if (facts.producer_epoch < s->epoch) return {producer_verdict::stale_epoch, {}};
+  if (facts.producer_epoch < s->epoch) return {.what = producer_verdict::stale_epoch};
   if (facts.producer_epoch > s->epoch) {
-    return {facts.first_sequence == 0 ? producer_verdict::append : producer_verdict::out_of_order, {}};
+    return {.what = facts.first_sequence == 0 ? producer_verdict::append : producer_verdict::out_of_order};
   }
   for (std::size_t i = 0; i < s->count; ++i) {
     const written_batch& b = s->batches[i];
     if (b.first_sequence == facts.first_sequence && b.last_sequence == facts.last_sequence) {
-      return {producer_verdict::duplicate, b.base};
+      return {producer_verdict::duplicate, b.base, b.timestamp_ms};
     }
   }
   if (facts.first_sequence == next(s->last().last_sequence)) return {};
-  return {producer_verdict::out_of_order, {}};
+  return {.what = producer_verdict::out_of_order};
 }
 
-void producer_table::note(const model::producer_facts& facts, model::offset base, std::int64_t now_ms) {
+void producer_table::note(const model::producer_facts& facts, const model::applied_entry& entry, std::int64_t now_ms) {
   producer_state& s = by_id_[facts.producer_id];
   const bool follows =
       s.count > 0 && s.epoch == facts.producer_epoch && facts.first_sequence == next(s.last().last_sequence);
@@ -39,7 +44,7 @@ void producer_table::note(const model::producer_facts& facts, model::offset base
     std::move(s.batches.begin() + 1, s.batches.end(), s.batches.begin());
     --s.count;
   }
-  s.batches[s.count++] = {facts.first_sequence, facts.last_sequence, base};
+  s.batches[s.count++] = {facts.first_sequence, facts.last_sequence, entry.base, entry.max_timestamp_ms};
   // What is behind the count stays zero, so that equal tables are equal bytes.
   std::fill(s.batches.begin() + s.count, s.batches.end(), written_batch{});
 }
@@ -76,11 +81,12 @@ void producer_table::write(byte_writer& w) const {
       w.le(s.batches[i].first_sequence);
       w.le(s.batches[i].last_sequence);
       w.le(s.batches[i].base.raw());
+      w.le(s.batches[i].timestamp_ms);
     }
   }
 }
 
-void producer_table::read(byte_reader& r) {
+void producer_table::read(byte_reader& r, bool timestamps) {
   const std::uint64_t n = r.varint();
   by_id_.clear();
   if (n > r.remaining() / 35) return r.fail();
@@ -95,6 +101,7 @@ void producer_table::read(byte_reader& r) {
       s.batches[b].first_sequence = r.le<std::int32_t>();
       s.batches[b].last_sequence = r.le<std::int32_t>();
       s.batches[b].base = model::offset(r.le<std::int64_t>());
+      if (timestamps) s.batches[b].timestamp_ms = r.le<std::int64_t>();
     }
     by_id_.insert_or_assign(id, s);
   }

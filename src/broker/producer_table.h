@@ -3,7 +3,7 @@
 // Kafka's rules (KIP-98, KIP-360): per producer id its epoch and its last five batches. `check` is the decision and changes
 // nothing; `note` is called by apply() alone, from the entry's own facts, so recovery rebuilds the same table. Time comes
 // from the record (the wall clock at the append), never from the clock, for the same reason.
-// Owner thread: the partition's reactor. About 120 bytes a producer, bounded by `forget_above`.
+// Owner thread: the partition's reactor. About 160 bytes a producer, bounded by `forget_above`.
 #pragma once
 
 #include <array>
@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "model/entry_format.h"
 #include "model/ids.h"
+#include "model/log_port.h"
 
 namespace weir::broker {
 
@@ -20,6 +21,7 @@ struct written_batch {
   std::int32_t first_sequence = -1;
   std::int32_t last_sequence = -1;
   model::offset base{-1};
+  std::int64_t timestamp_ms = -1;  // its largest: with LogAppendTime that of the append
   friend bool operator==(const written_batch&, const written_batch&) = default;
 };
 
@@ -42,14 +44,17 @@ enum class producer_verdict : std::uint8_t {
 };
 struct producer_check {
   producer_verdict what = producer_verdict::append;
-  model::offset base{-1};  // duplicate only
+  model::offset base{-1};  // this and the next: duplicate only
+  std::int64_t timestamp_ms = -1;
 };
 
 class producer_table {
  public:
+  // Whether the producer is remembered.
+  [[nodiscard]] bool knows(std::int64_t id, std::int64_t expired_before_ms) const;
   // State older than `expired_before_ms` counts as forgotten; a forgotten producer may go on at any sequence.
   [[nodiscard]] producer_check check(const model::producer_facts& facts, std::int64_t expired_before_ms) const;
-  void note(const model::producer_facts& facts, model::offset base, std::int64_t now_ms);
+  void note(const model::producer_facts& facts, const model::applied_entry& entry, std::int64_t now_ms);
   // Drops what is older. Returns how many went.
   std::size_t expire(std::int64_t expired_before_ms);
   // When there are more than `most`, forgets the longest idle eighth. Returns how many went.
@@ -59,7 +64,8 @@ class producer_table {
   [[nodiscard]] const producer_state* find(std::int64_t id) const;
   [[nodiscard]] const std::unordered_map<std::int64_t, producer_state>& all() const { return by_id_; }
   void write(byte_writer& w) const;
-  void read(byte_reader& r);
+  // With timestamps, or as snapshots of version 1 had it, without.
+  void read(byte_reader& r, bool timestamps);
 
   // The sequence after `s`: 31 bits, then 0 again.
   [[nodiscard]] static std::int32_t next(std::int32_t s) { return s == INT32_MAX ? 0 : s + 1; }

@@ -7,7 +7,7 @@
 namespace weir::broker {
 namespace {
 
-constexpr std::uint8_t snapshot_version = 1;
+constexpr std::uint8_t snapshot_version = 2;
 constexpr std::uint8_t record_version = 1;
 
 }  // namespace
@@ -97,7 +97,7 @@ void state_part::apply_entries(const model::applied_record& record) {
     if (!facts || facts->producer_id < 0) continue;
     if (!p->producers) p->producers = std::make_unique<producer_table>();
     const std::size_t before = p->producers->size();
-    p->producers->note(*facts, e.base, now);
+    p->producers->note(*facts, e, now);
     p->producers->forget_above(k_.config.limits.producers_per_partition);
     k_.stats.producers += p->producers->size() - before;
   }
@@ -130,7 +130,7 @@ result<void> state_part::restore(model::shard_id shard, bytes snapshot) {
   const fault damaged(errc::corrupt, "the snapshot of shard " + std::to_string(shard.raw()) + " does not decode");
   const std::uint8_t version = r.u8();
   if (!r.ok()) return damaged;
-  if (version != snapshot_version) {
+  if (version == 0 || version > snapshot_version) {
     return fault(errc::unsupported, "snapshot version " + std::to_string(version) + " of a newer release");
   }
   std::erase_if(k_.partitions, [&](const auto& item) { return item.second->shard == shard; });
@@ -143,7 +143,7 @@ result<void> state_part::restore(model::shard_id shard, bytes snapshot) {
     p->epochs.read(r);
     if (r.u8() != 0) {
       p->producers = std::make_unique<producer_table>();
-      p->producers->read(r);
+      p->producers->read(r, version >= 2);
       k_.stats.producers += p->producers->size();
     }
     if (r.ok()) k_.partitions.insert_or_assign(p->log, std::move(p));
