@@ -234,6 +234,23 @@ TEST(topics, no_request_makes_a_record_larger_than_the_store_takes) {
   EXPECT_EQ(r.at().stats().partitions, 200U);
 }
 
+TEST(topics, one_request_makes_and_describes_only_so_many) {
+  settings s;
+  s.limits.topics_per_request = 2;
+  rig r(1, s);
+  model::create_topics c;
+  for (const std::string_view name : {"a", "b", "c"}) c.topics.emplace_back().name = name;
+  const auto made = r.ask<model::topics_created>(c);
+  EXPECT_EQ(made.topics[1].error, refusal::none);
+  EXPECT_EQ(made.topics[2].error, refusal::policy_violation);
+  model::describe_configs d;
+  for (const std::string_view name : {"a", "b", "a"}) d.items.push_back({model::config_resource::topic, name, {}});
+  const auto shown = r.ask<model::configs_described>(d);
+  EXPECT_FALSE(shown.items[1].configs.empty());
+  EXPECT_EQ(shown.items[2].error, refusal::policy_violation);
+  EXPECT_TRUE(shown.items[2].configs.empty());
+}
+
 TEST(topics, vhosts_do_not_see_each_other) {
   rig r;
   const auto mine = r.create("t");
@@ -349,7 +366,7 @@ TEST(topic_config, refusals_say_what_would_be_right) {
                                            {"leader.replication.throttled.replicas", "0"},
                                            {"message.downconversion.enable", "true"},  // gone since Kafka 4.0
                                            {"min.insync.replicas", "2"},
-                                           {"segment.bytes", "100"},
+                                           {"segment.bytes", "1048575"},
                                            {"min.cleanable.dirty.ratio", "1.5"},
                                            {"no.such.key", "1"}}) {
     const auto made = r.create("t", 1, configs{{name, value}});

@@ -145,8 +145,7 @@ void group_desk::handle(const reply_to& to, const model::caller& who, waiter_id,
 
 result<model::ticket> group_desk::append(model::shard_id shard, std::uint16_t state_kind, std::uint8_t state_version,
                                          bytes state) {
-  // A group whose state outgrows a record is refused, as one that meets a full store is.
-  if (state.size() > k_.config.limits.record_bytes) return fault(errc::busy, "the group's state is too large");
+  if (state.size() > k_.config.limits.record_bytes) return fault(errc::out_of_range, "the group's state is too large");
   model::new_record record;
   record.shard = shard;
   record.state_kind = state_kind;

@@ -284,6 +284,11 @@ void topic_admin::create(const reply_to& to, const model::caller& who, const mod
   for (const auto& item : c.topics) {
     model::topic_result& r = out.topics.emplace_back();
     r.name = item.name;
+    if (out.topics.size() > k_.config.limits.topics_per_request) {
+      r.error = refusal::policy_violation;
+      r.detail = "at most " + std::to_string(k_.config.limits.topics_per_request) + " topics in one request";
+      continue;
+    }
     std::string shape(item.name);
     std::replace(shape.begin(), shape.end(), '.', '_');
     const auto [other, first] = shapes.emplace(std::move(shape), item.name);

@@ -46,6 +46,11 @@ void topic_admin::describe_configs(const reply_to& to, const model::caller& who,
     auto& o = out.items.emplace_back();
     o.kind = in.kind;
     o.name = in.name;
+    if (out.items.size() > k_.config.limits.topics_per_request) {
+      o.error = refusal::policy_violation;
+      o.detail = "at most " + std::to_string(k_.config.limits.topics_per_request) + " resources in one request";
+      continue;
+    }
     if (in.kind == model::config_resource::broker) {
       if (!k_.door.allow(who, resource::cluster, {}, operation::describe_config)) {
         o.error = refusal::denied_cluster;

@@ -192,8 +192,8 @@ constexpr std::array table{
                      "The size of a segment: retention and compaction work on whole closed segments.",
                      [](const settings& s) { return std::to_string(s.log.segment_bytes); },
                      [](std::string_view t, topic_settings& o) {
-                       return put(o.policy.segment_bytes, t, 16384, INT32_MAX,
-                                  "a number of bytes from 16384 to 2147483647");
+                       return put(o.policy.segment_bytes, t, 1 << 20, INT32_MAX,
+                                  "a number of bytes from 1048576 to 2147483647");
                      }},
     topic_config_key{"segment.ms", "log.roll.ms", type::int64,
                      "The age after which a segment is closed even if it is not full.",

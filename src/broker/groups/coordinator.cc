@@ -48,7 +48,7 @@ groups::live_group* group_coordinator::impl::open(std::string_view key) {
 groups::live_group& group_coordinator::impl::open_or_create(model::shard_id shard, std::string_view key) {
   const auto it = live_.find(key);
   if (it != live_.end()) return *it->second;
-  auto made = std::make_unique<live_group>(std::string(key), shard, ++incarnations_);
+  auto made = std::make_unique<live_group>(std::string(key), shard, ++incarnations_, member_bytes_);
   made->changed_ms = clock_.wall().raw();
   return *live_.emplace(std::string(key), std::move(made)).first->second;
 }
@@ -74,10 +74,13 @@ result<model::ticket> group_coordinator::impl::append(live_group& g, group_recor
   return done;
 }
 
-bool group_coordinator::impl::store_generation(live_group& g, const groups::stored_generation& what) {
+model::refusal group_coordinator::impl::store_generation(live_group& g, const groups::stored_generation& what) {
   scratch_.clear();
   groups::write_metadata(scratch_, g.key, what);
-  return append(g, group_record::metadata, scratch_).has_value();
+  const auto done = append(g, group_record::metadata, scratch_);
+  if (done) return model::refusal::none;
+  // What is too large stays so: the members must hear of it, not try again for ever.
+  return done.error().code == errc::out_of_range ? model::refusal::internal : model::refusal::coordinator_not_available;
 }
 
 // ---- the public face

@@ -51,7 +51,7 @@ class group_journal {
   virtual ~group_journal() = default;
 
   // Appends a state record of the essential class to the shard; calls group_coordinator::apply with it before
-  // it returns. May be refused (no_space, busy, fenced); then nothing changed.
+  // it returns. May be refused (no_space, busy, fenced, out_of_range: larger than a record); then nothing changed.
   [[nodiscard]] virtual result<model::ticket> append(model::shard_id shard, std::uint16_t state_kind,
                                                      std::uint8_t state_version, bytes state) = 0;
   [[nodiscard]] virtual model::ticket durable_ticket() const = 0;

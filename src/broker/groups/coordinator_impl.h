@@ -104,7 +104,7 @@ class group_coordinator::impl {
   void close(live_group& g);          // forgets the live group; nothing is parked in it
   void close_if_idle(live_group& g);  // ... when it has nobody and nothing stored
   [[nodiscard]] result<model::ticket> append(live_group& g, group_record kind, bytes state);
-  [[nodiscard]] bool store_generation(live_group& g, const groups::stored_generation& what);
+  [[nodiscard]] model::refusal store_generation(live_group& g, const groups::stored_generation& what);
   [[nodiscard]] mono_ns after(std::int64_t ms) const { return clock_.now() + ms * 1'000'000; }
 
   // The reply leaves when all records of the group so far are durable; g may be null.
@@ -193,6 +193,7 @@ class group_coordinator::impl {
   bool flushing_ = false;
   std::uint64_t incarnations_ = 0;
   std::uint64_t rebalances_ = 0;
+  std::size_t member_bytes_ = 0;  // of all groups' members
   model::ticket removed_{};  // newest record that took a whole group or topic away: what is absent is seen through it
   timer_id sweep_timer_{};
   byte_vector scratch_;

@@ -85,7 +85,7 @@ struct journal_entry {
 class hand_journal final : public group_journal {
  public:
   result<model::ticket> append(model::shard_id shard, std::uint16_t kind, std::uint8_t version, bytes state) override {
-    if (refusing) return fault(errc::no_space);
+    if (refusing) return fault(why);
     entries.push_back({shard, kind, version, {state.begin(), state.end()}});
     const auto done = owner->apply(shard, kind, version, entries.back().state);
     WEIR_ASSERT(done.has_value());
@@ -110,6 +110,7 @@ class hand_journal final : public group_journal {
 
   group_coordinator* owner = nullptr;
   bool refusing = false;
+  errc why = errc::no_space;
   bool auto_durable = true;  // settle() runs the waiting tasks
   std::vector<journal_entry> entries;
 

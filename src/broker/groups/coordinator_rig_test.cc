@@ -18,6 +18,12 @@ std::string text_of(refusal r) {
       return "group_not_found";
     case refusal::group_not_empty:
       return "group_not_empty";
+    case refusal::invalid_request:
+      return "invalid_request";
+    case refusal::internal:
+      return "internal";
+    case refusal::commit_too_large:
+      return "commit_too_large";
     case refusal::group_full:
       return "group_full";
     case refusal::group_subscribed:

@@ -26,11 +26,22 @@ const member_protocol* live_member::find(std::string_view protocol) const {
   return it == protocols.end() ? nullptr : &*it;
 }
 
+namespace {
+constexpr std::size_t protocol_overhead = 64;  // of one in memory
+}
+
+std::size_t bytes_of(const std::vector<model::join_group::protocol>& protocols) {
+  std::size_t n = 0;
+  for (const auto& p : protocols) n += protocol_overhead + p.name.size() + p.metadata.size();
+  return n;
+}
+
 std::vector<member_protocol> copy_protocols(const std::vector<model::join_group::protocol>& from) {
   std::vector<member_protocol> out;
   out.reserve(from.size());
+  std::set<std::string_view> seen;
   for (const auto& p : from) {
-    if (std::ranges::find(out, p.name, &member_protocol::name) != out.end()) continue;
+    if (!seen.insert(p.name).second) continue;
     out.push_back({std::string(p.name), {p.metadata.begin(), p.metadata.end()}});
   }
   return out;
@@ -80,6 +91,7 @@ void live_group::count_protocols(const live_member& m, int by) {
   for (const member_protocol& p : m.protocols) {
     const auto it = supporters_.try_emplace(p.name, 0).first;
     it->second += static_cast<std::size_t>(by);
+    bytes_of_all_ += static_cast<std::size_t>(by) * (protocol_overhead + p.name.size() + p.metadata.size());
     if (it->second == 0) supporters_.erase(it);
   }
 }

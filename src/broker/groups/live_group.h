@@ -55,12 +55,14 @@ struct live_member {
   [[nodiscard]] const member_protocol* find(std::string_view protocol) const;
 };
 
+[[nodiscard]] std::size_t bytes_of(const std::vector<model::join_group::protocol>& protocols);
 [[nodiscard]] std::vector<member_protocol> copy_protocols(const std::vector<model::join_group::protocol>& from);
 
 class live_group {
  public:
-  live_group(std::string group_key, model::shard_id home, std::uint64_t unique)
-      : key(std::move(group_key)), shard(home), incarnation(unique) {}
+  // `bytes_of_all` counts what the members of all groups bring; it outlives the group.
+  live_group(std::string group_key, model::shard_id home, std::uint64_t unique, std::size_t& bytes_of_all)
+      : key(std::move(group_key)), shard(home), incarnation(unique), bytes_of_all_(bytes_of_all) {}
   // Goes on from what is stored: stable with its members, or empty.
   void load(const stored_group& from);
 
@@ -118,6 +120,8 @@ class live_group {
 
  private:
   void count_protocols(const live_member& m, int by);
+
+  std::size_t& bytes_of_all_;
 
   std::map<std::string, live_member, std::less<>> members_;
   std::map<std::string, std::string, std::less<>> statics_;     // instance -> member id

@@ -95,7 +95,9 @@ refusal group_coordinator::impl::check_join(const model::join_group& c) const {
       c.session_timeout_ms > settings_.session_timeout_max_ms)
     return refusal::invalid_session_timeout;
   if (c.protocol_type.empty() || c.protocols.empty()) return refusal::inconsistent_protocol;
-  return refusal::none;
+  const std::size_t size = groups::bytes_of(c.protocols);
+  if (size > settings_.member_bytes_max) return refusal::invalid_request;
+  return member_bytes_ + size > settings_.members_bytes_max ? refusal::group_full : refusal::none;
 }
 
 void group_coordinator::impl::refuse(live_group* g, joiner& j, refusal why, std::string_view id) {
@@ -235,7 +237,7 @@ void group_coordinator::impl::replace_static(live_group& g, joiner& j, const std
   heard_of(m);
   arm(g, m.deadline);
   const bool goes_on = g.state == group_state::stable && g.select_protocol() == g.protocol;
-  if (!goes_on || !store_generation(g, g.to_stored())) {
+  if (!goes_on || store_generation(g, g.to_stored()) != refusal::none) {
     park(g, m, std::move(j.answer));
     return g.state == group_state::preparing ? try_complete_join(g) : prepare(g);
   }

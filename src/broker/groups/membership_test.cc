@@ -277,6 +277,30 @@ TEST(Membership, LimitsAreKept) {
   EXPECT_EQ(r.said().back(), "1000 c join: group_full");
 }
 
+TEST(Membership, WhatMembersBringIsBounded) {
+  rig r({.member_bytes_max = 1000, .members_bytes_max = 2000});
+  client huge{.name = "huge", .protocols = {{"range", std::string(1000, 'x')}}};
+  r.join(huge);
+  client many{.name = "many"};
+  many.protocols.clear();
+  for (int i = 0; i < 100; ++i) many.protocols.emplace_back(std::to_string(i), "");
+  r.join(many);
+  EXPECT_THAT(r.said(), ElementsAre("0 huge join: invalid_request", "0 many join: invalid_request"));
+  client a{.name = "a", .protocols = {{"range", std::string(900, 'x')}}};
+  client b{.name = "b", .protocols = {{"range", std::string(900, 'x')}}};
+  client c{.name = "c"};
+  r.join(a);
+  r.join(b, "other");
+  r.join(c);
+  EXPECT_THAT(r.said(), ElementsAre("0 c join: group_full"));
+  r.pass(1000);
+  (void)r.said();
+  r.leave(b, "other");
+  r.join(c);
+  EXPECT_THAT(r.said(), ElementsAre("1000 b leave: ok"));  // c waits for a
+  EXPECT_EQ(r.state(), "PreparingRebalance a#1 c#1");
+}
+
 TEST(Membership, LastOneOutLeavesAnEmptyGroupBehind) {
   rig r;
   pair_of_members m(r);

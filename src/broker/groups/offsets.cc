@@ -72,8 +72,10 @@ refusal group_coordinator::impl::append_commit(model::shard_id shard, const mode
   runs.finish();
   if (runs.items() == 0) return refusal::none;
   live_group& g = open_or_create(shard, key);
-  if (append(g, group_record::offsets, scratch_)) return refusal::none;
+  const auto done = append(g, group_record::offsets, scratch_);
+  if (done) return refusal::none;
   close_if_idle(g);
+  if (done.error().code == errc::out_of_range) return refusal::commit_too_large;
   return refusal::coordinator_not_available;  // clients try again
 }
 

@@ -177,6 +177,21 @@ TEST(Offsets, RefusedWritesAreTemporaryRefusals) {
   EXPECT_EQ(r.said().back(), "500 a sync: ok \"A\"");
 }
 
+// What does not fit a record never will: nobody is told to try again.
+TEST(Offsets, WhatIsTooLargeForARecordIsSaidSo) {
+  rig r;
+  client a{.name = "a"};
+  r.join(a);
+  r.pass(500);
+  (void)r.said();
+  r.journal.refusing = true;
+  r.journal.why = errc::out_of_range;
+  r.sync(a, {{"a#1", "A"}});
+  client solo{.name = "solo"};
+  r.commit(solo, {{"t", 0, 1}}, "other");
+  EXPECT_THAT(r.said(), ElementsAre("500 a sync: internal", "500 solo commit: commit_too_large"));
+}
+
 TEST(Offsets, GoneWithTheirTopicAndNotInheritedByItsSuccessor) {
   rig r;
   client solo{.name = "solo"};

@@ -126,9 +126,8 @@ void group_coordinator::impl::store_assignments(live_group& g, const model::sync
     m.assignment.clear();  // a member that the leader left out gets none
     if (it != by_member.end()) m.assignment.assign(it->second.begin(), it->second.end());
   }
-  if (!store_generation(g, stored)) {
-    for (const auto& [id, each] : g.members())
-      answer_sync(g, g.get(id), failed_sync(refusal::coordinator_not_available));
+  if (const refusal why = store_generation(g, stored); why != refusal::none) {
+    for (const auto& [id, each] : g.members()) answer_sync(g, g.get(id), failed_sync(why));
     return prepare(g);
   }
   g.storing = true;
