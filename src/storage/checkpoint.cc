@@ -13,8 +13,8 @@ struct checkpointer::run {
   flush data;
   manifest_edit edit;
   bool full = false;
-  std::uint64_t replay_from = 0;    // block seq: what is before is covered
-  std::uint64_t cover_serial = 0;   // chunks before it are covered
+  std::uint64_t replay_from = 0;     // block seq: what is before is covered
+  std::uint64_t cover_serial = 0;    // chunks before it are covered
   std::uint64_t wait_for_block = 0;  // must be durable before the edit is written
   // What was taken at the begin, to be given back on failure.
   struct taken_log {
@@ -214,9 +214,16 @@ void checkpointer::sync_folder() {
   run& r = *run_;
   const bool created = std::any_of(r.files.begin(), r.files.end(), [](const auto& f) { return f.created; });
   if (!created || core_.planted(planted_fault::folder_sync_skipped)) return write_manifest();
+  // A rewrite may have made its files before a sync of the folder failed.
+  const bool doubtful = std::any_of(r.files.begin(), r.files.end(),
+                                    [this](const auto& f) { return f.created && f.lost_names != core_.lost_names; });
+  if (doubtful) return fail(fault(errc::io, "a new file may have lost its name"));
   core_.disk.sync_folder("data", [this, alive = std::weak_ptr(alive_)](const result<void>& outcome) {
     if (alive.expired()) return;
-    if (!outcome) return fail(outcome.error());
+    if (!outcome) {
+      ++core_.lost_names;
+      return fail(outcome.error());
+    }
     write_manifest();
   });
 }
@@ -258,12 +265,13 @@ void checkpointer::write_manifest() {
       if (f != nullptr && f->recorded) r.edit.removed_files.push_back(id);
     }
   }
-  manifest_.append(std::move(r.edit), r.full, core_.store_id, [this, alive = std::weak_ptr(alive_)](const result<void>& outcome) {
-    if (alive.expired()) return;
-    if (!outcome) return fail(outcome.error());
-    if (core_.planted(planted_fault::manifest_before_data_sync)) return pump_syncs();
-    commit();
-  });
+  manifest_.append(std::move(r.edit), r.full, core_.store_id,
+                   [this, alive = std::weak_ptr(alive_)](const result<void>& outcome) {
+                     if (alive.expired()) return;
+                     if (!outcome) return fail(outcome.error());
+                     if (core_.planted(planted_fault::manifest_before_data_sync)) return pump_syncs();
+                     commit();
+                   });
 }
 
 void checkpointer::add_replacements() {
@@ -271,7 +279,8 @@ void checkpointer::add_replacements() {
   for (const replacement& p : r.replaced.replacements) {
     if (core_.logs.find(p.log) == nullptr) continue;
     r.edit.cuts.push_back({p.log, p.from, p.to});
-    std::erase_if(r.edit.extents, [&](const manifest_extent& e) { return e.log == p.log && e.base >= p.from && e.base < p.to; });
+    std::erase_if(r.edit.extents,
+                  [&](const manifest_extent& e) { return e.log == p.log && e.base >= p.from && e.base < p.to; });
     for (const extent& e : p.extents) {
       r.edit.extents.push_back({p.log, e.file->id, e.position, e.length, e.base, e.end, e.max_timestamp_ms});
     }
@@ -289,7 +298,8 @@ void checkpointer::add_new_files() {
   files.erase(std::unique(files.begin(), files.end()), files.end());
   for (const data_file* f : files) {
     const manifest_file entry{f->id, f->kind, f->sealed, f->log, f->created_ms, f->written};
-    const auto known = std::find_if(r.edit.files.begin(), r.edit.files.end(), [&](const auto& x) { return x.id == f->id; });
+    const auto known =
+        std::find_if(r.edit.files.begin(), r.edit.files.end(), [&](const auto& x) { return x.id == f->id; });
     if (known != r.edit.files.end()) {
       *known = entry;
     } else {
@@ -324,15 +334,16 @@ void checkpointer::commit() {
 void checkpointer::unlink_dead() {
   for (const std::uint64_t id : run_->dead) {
     const data_file* f = core_.files.find(id);
-    // A failure leaves an orphan, which the next start removes.
-    if (f != nullptr) core_.disk.unlink(data_file_name(f->id, f->kind), [](const result<void>&) {});
+    if (f != nullptr) core_.trash.remove(data_file_name(f->id, f->kind));
   }
 }
 
 void checkpointer::fail(const fault& why) {
   run& r = *run_;
-  for (const touched_file& t : r.data.files()) core_.abandon(*t.file);
-  for (const touched_file& t : r.replaced.files) core_.abandon(*t.file);
+  // An edit that was begun may be on disk whatever became of it, and name the new files.
+  const auto drop = [&](data_file& f) { r.edit_written ? core_.abandon(f) : core_.discard(f); };
+  for (const touched_file& t : r.data.files()) drop(*t.file);
+  for (const touched_file& t : r.replaced.files) drop(*t.file);
   for (const auto& taken : r.logs) {
     log_state& log = *core_.logs.at_slot(taken.slot);
     log.unflushed_max_ts = std::max(log.unflushed_max_ts, log.flushing_max_ts);

@@ -1,6 +1,7 @@
 // What keeps a store in shape by and by: retention, compaction, merging of small pieces. Part of engine.h.
 #include <algorithm>
 #include <unordered_map>
+#include <utility>
 
 #include "base/assert.h"
 #include "storage/engine.h"
@@ -24,7 +25,7 @@ void engine::clean_now(model::log_id id, std::function<void(result<void>)> done)
     if (outcome && log->rules().compact) {
       // What is only in memory takes part too.
       return checkpoint([this, id, done = std::move(done)](const result<void>& written) {
-        if (!written) return done(written);
+        if (!written || closing_) return done(written ? fault(errc::closed, "the store is closing") : written);
         clean_queue_.push_back({id, done});
         core_.exec.defer([this, alive = std::weak_ptr(alive_)] {
           if (!alive.expired()) clean_next();
@@ -119,9 +120,20 @@ void engine::clean_next() {
 
 void engine::compact(log_state& log, std::function<void(result<void>)> done) {
   compactor_->start(log, [this, done = std::move(done)](const result<void>& outcome) {
-    if (!outcome || closing_) return done(outcome);
-    checkpoint(done);
+    if (!outcome) {
+      done(outcome);
+    } else {
+      checkpoint(done);
+    }
+    close_later();
   });
+}
+
+// What waits for a compaction is not kept waiting when there will be none.
+void engine::refuse_cleaning(const fault& why) {
+  for (const clean_request& q : std::exchange(clean_queue_, {})) {
+    core_.exec.defer([done = q.done, why] { done(why); });
+  }
 }
 
 // Logs with many pieces in shared files get one piece; nearly dead shared files lose their last ones.
@@ -150,7 +162,8 @@ void engine::merge_small() {
         ++end;
       }
       if (end - i >= core_.options.small_extents_max || any_dying) {
-        pieces.push_back({log.id, log.extents[i].base, log.extents[end - 1].end, size >= core_.options.segment_flush_bytes});
+        pieces.push_back(
+            {log.id, log.extents[i].base, log.extents[end - 1].end, size >= core_.options.segment_flush_bytes});
         total += size;
       }
       i = std::max(end, i + 1);
@@ -161,6 +174,7 @@ void engine::merge_small() {
   std::stable_sort(pieces.begin(), pieces.end(), [](const auto& a, const auto& b) { return a.own < b.own; });
   rewriter_->start(std::move(pieces), nullptr, [this](const result<void>& outcome) {
     if (outcome && !closing_ && !checkpointer_->running()) checkpoint([](const result<void>&) {});
+    close_later();
   });
 }
 

@@ -15,7 +15,7 @@ struct compactor::job {
   model::log_id log{};
   model::offset next{};
   model::offset from{};
-  model::offset to{};          // what is looked at ends here
+  model::offset to{};             // what is looked at ends here
   model::offset tombstones_to{};  // tombstones below it may go
   std::unordered_map<std::string, model::offset> latest;
   std::size_t key_bytes = 0;
@@ -84,26 +84,28 @@ void compactor::start(log_state& log, done_fn done) {
 
 void compactor::read_keys() {
   job& j = *job_;
+  if (stopping_) return finish(fault(errc::closed, "the store is closing"));
   const log_state* log = core_.logs.find(j.log);
   if (log == nullptr) return finish(fault(errc::not_found, "the log was removed"));
   j.next = std::max(j.next, log->start);
   if (j.next >= j.to) return rewrite();
-  reader_.read({j.log, j.next, j.to, read_bytes, true}, [this, alive = std::weak_ptr(alive_)](const result<model::read_batch>& got) {
-    if (alive.expired()) return;
-    core_.exec.defer([this, alive, got] {
-      if (alive.expired()) return;
-      if (!got && got.error().code == errc::out_of_range) return read_keys();
-      if (!got) return finish(got.error());
-      if (got->entries.empty()) job_->next = job_->to;
-      for (const model::read_entry& e : got->entries) {
-        auto more = note_keys(e);
-        if (!more) return finish(more.error());
-        if (!*more) break;
-        job_->next = e.base + static_cast<std::int64_t>(e.count);
-      }
-      read_keys();
-    });
-  });
+  reader_.read({j.log, j.next, j.to, read_bytes, true},
+               [this, alive = std::weak_ptr(alive_)](const result<model::read_batch>& got) {
+                 if (alive.expired()) return;
+                 core_.exec.defer([this, alive, got] {
+                   if (alive.expired()) return;
+                   if (!got && got.error().code == errc::out_of_range) return read_keys();
+                   if (!got) return finish(got.error());
+                   if (got->entries.empty()) job_->next = job_->to;
+                   for (const model::read_entry& e : got->entries) {
+                     auto more = note_keys(e);
+                     if (!more) return finish(more.error());
+                     if (!*more) break;
+                     job_->next = e.base + static_cast<std::int64_t>(e.count);
+                   }
+                   read_keys();
+                 });
+               });
 }
 
 // False when the memory for keys is used up: the pass then ends before this entry.
@@ -143,14 +145,15 @@ void compactor::rewrite() {
   if (size == 0) return finish({});
   core_.logs.find(j.log)->clean.tombstones = false;
   const bool own = size >= core_.options.segment_flush_bytes;
-  rewriter_.start({{j.log, j.from, to, own}}, [this](const model::read_entry& e) { return filter(e); },
-                  [this, alive = std::weak_ptr(alive_), to](const result<void>& outcome) {
-                    if (alive.expired()) return;
-                    if (log_state* done = core_.logs.find(job_->log); outcome && done != nullptr) {
-                      note_pass(*done, to);
-                    }
-                    finish(outcome);
-                  });
+  rewriter_.start(
+      {{j.log, j.from, to, own}}, [this](const model::read_entry& e) { return filter(e); },
+      [this, alive = std::weak_ptr(alive_), to](const result<void>& outcome) {
+        if (alive.expired()) return;
+        if (log_state* done = core_.logs.find(job_->log); outcome && done != nullptr) {
+          note_pass(*done, to);
+        }
+        finish(outcome);
+      });
 }
 
 // Tombstones that this pass was the first to see begin their time, unless earlier ones are still serving theirs.

@@ -28,6 +28,8 @@ class compactor {
   [[nodiscard]] bool due(const log_state& log) const;
   // One pass; the rewriter must be idle.
   void start(log_state& log, done_fn done);
+  // The pass under way ends at its next step with errc::closed. The store is closing: for good.
+  void stop() { stopping_ = true; }
 
  private:
   struct job;
@@ -43,6 +45,7 @@ class compactor {
   reader& reader_;
   rewriter& rewriter_;
   std::unique_ptr<job> job_;
+  bool stopping_ = false;
   std::shared_ptr<compactor*> alive_;
 };
 

@@ -16,7 +16,8 @@ core::core(platform::disk& d, executor& e, const clock& c, rng& r, const format_
       machine(m),
       options(std::move(o)),
       files(d, options.open_files_max),
-      memory(options) {}
+      memory(options),
+      trash(d) {}
 
 shard_state& core::shard(model::shard_id id) {
   shard_state& s = shards[id.raw()];
@@ -117,9 +118,7 @@ void core::replace_extents(log_state& log, const replacement& r) {
   for (const extent& e : before) {
     if (e.base >= r.from && e.base < r.to) release_file(*e.file);
   }
-  const auto stale = [&] {
-    return !log.tail.empty() && log.tail.front().base < std::min(r.to, log.flushed_end);
-  };
+  const auto stale = [&] { return !log.tail.empty() && log.tail.front().base < std::min(r.to, log.flushed_end); };
   while (r.filtered && stale()) log.tail.pop_front();
   log.resume_at = model::offset{-1};
   recount_extents(log);
@@ -181,6 +180,14 @@ void core::abandon(data_file& f) {
   if (log_state* log = logs.find(f.log); log != nullptr && log->active == &f) log->active = nullptr;
   if (f.extents == 0) return retire_if_unused(f);
   changed_files.push_back(f.id);
+}
+
+void core::discard(data_file& f) {
+  abandon(f);
+  if (f.recorded || f.extents > 0) return;
+  std::erase(dead_files, f.id);
+  trash.remove(data_file_name(f.id, f.kind));
+  files.forget(f.id);
 }
 
 void core::forget_chunk(chunk& c) {

@@ -12,6 +12,7 @@
 #include "model/log_port.h"
 #include "platform/disk.h"
 #include "storage/data_files.h"
+#include "storage/file_remover.h"
 #include "storage/format/entry.h"
 #include "storage/format/manifest.h"
 #include "storage/log_state.h"
@@ -22,7 +23,7 @@ namespace weir::storage {
 
 struct shard_state {
   model::shard_id id{};
-  model::lsn last{};  // assigned last
+  model::lsn last{};   // assigned last
   bool dirty = false;  // changed since the last checkpoint began
 };
 
@@ -31,6 +32,7 @@ struct touched_file {
   data_file* file = nullptr;
   std::shared_ptr<platform::file> handle;
   bool created = false;
+  std::uint64_t lost_names = 0;  // core's, when it was created
 };
 // The extents of `log` that begin in [from, to) were rewritten.
 struct replacement {
@@ -65,15 +67,19 @@ struct core {
   ring memory;
   std::unordered_map<std::uint64_t, shard_state> shards;
   // Since the last checkpoint began:
-  std::vector<std::uint32_t> dirty_logs;      // slots
+  std::vector<std::uint32_t> dirty_logs;  // slots
   std::vector<std::uint64_t> dirty_shards;
   std::vector<model::log_id> removed_logs;
-  std::vector<std::uint32_t> removed_slots;   // freed when no checkpoint can refer to them
-  std::vector<std::uint64_t> dead_files;      // no extent refers to them; unlinked after the manifest says so
-  std::vector<std::uint64_t> changed_files;   // recorded ones that must be recorded again
-  rewritten replaced;                         // for the next checkpoint to record
-  std::uint64_t unflushed_bytes = 0;          // of entries in no file
-  std::uint64_t appended_bytes = 0;           // of records, since the last checkpoint began
+  std::vector<std::uint32_t> removed_slots;  // freed when no checkpoint can refer to them
+  std::vector<std::uint64_t> dead_files;     // no extent refers to them; unlinked after the manifest says so
+  std::vector<std::uint64_t> changed_files;  // recorded ones that must be recorded again
+  rewritten replaced;                        // for the next checkpoint to record
+  std::uint64_t unflushed_bytes = 0;         // of entries in no file
+  std::uint64_t appended_bytes = 0;          // of records, since the last checkpoint began
+  // How often a sync of the data folder failed. It may have lost names for good that were made before it, and a later sync
+  // would not say so: files of before must not be relied on unless they are recorded.
+  std::uint64_t lost_names = 0;
+  file_remover trash;  // data files that nothing names
 
   [[nodiscard]] bool planted(planted_fault f) const { return options.planted == f; }
   [[nodiscard]] shard_state& shard(model::shard_id id);
@@ -100,6 +106,8 @@ struct core {
   void retire_if_unused(data_file& f);
   // A write or sync of it failed: what was recorded before stays, it is never appended to again.
   void abandon(data_file& f);
+  // As abandon; and when no manifest edit can name it, it is removed at once.
+  void discard(data_file& f);
   // Removes the tail entries that stand in `c`.
   void forget_chunk(chunk& c);
 

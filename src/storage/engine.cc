@@ -1,6 +1,7 @@
 #include "storage/engine.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/assert.h"
 #include "storage/format/record.h"
@@ -191,13 +192,14 @@ void engine::released(model::ticket t) {
   durable_ticket_ = t;
   checkpointer_->wal_moved();
   core_.machine.on_durable(t);
-  if (closing_) finish_close();
+  close_later();
 }
 
 void engine::fenced(const fault& why) {
   checkpointer_->wal_moved();
+  refuse_cleaning(why);
   core_.machine.on_fenced(why);
-  if (closing_) finish_close();
+  close_later();
 }
 
 // ---- Looking ----------------------------------------------------------------------------------------------------------
@@ -223,7 +225,9 @@ void engine::set_policy(model::log_id id, const model::log_policy& policy) {
   log->policy = std::make_unique<model::log_policy>(policy);
 }
 
-void engine::read(const model::read_request& request, model::read_done done) { reader_->read(request, std::move(done)); }
+void engine::read(const model::read_request& request, model::read_done done) {
+  reader_->read(request, std::move(done));
+}
 
 void engine::find_time(model::log_id id, std::int64_t from_ms, model::offset below, model::find_done done) {
   reader_->find_time(id, from_ms, below, std::move(done));
@@ -330,6 +334,7 @@ void engine::tick() {
     }
   }
   retry_later_ = false;
+  core_.trash.retry();
   if (space_.poll(core_.time.now())) wal_files_->space_came_back();
   if (!space_.critical()) wal_files_->space_came_back();
   wal_files_->provision(quiet >= core_.options.idle_release_ms);
@@ -351,30 +356,61 @@ void engine::close(std::function<void(result<void>)> done) {
   on_closed_ = std::move(done);
   if (tick_timer_ != timer_id{}) core_.exec.cancel(tick_timer_);
   tick_timer_ = {};
+  rewriter_->stop();
+  compactor_->stop();
+  refuse_cleaning(fault(errc::closed, "the store is closing"));
+  core_.trash.on_idle = [this] { close_later(); };
+  close_later();
+}
+
+// Something that closing may wait for has moved.
+void engine::close_later() {
+  if (!closing_) return;
   core_.exec.defer([this, alive = std::weak_ptr(alive_)] {
     if (!alive.expired()) finish_close();
   });
 }
 
-// Called whenever something that closing waits for has moved.
 void engine::finish_close() {
-  if (closed_) return;
-  result<void> outcome;
-  if (wal_->fenced()) {
-    outcome = fault(errc::fenced, "the store was fenced");
-  } else {
-    if (!wal_->idle() || checkpointer_->running()) return;
-    if (checkpointer_->needed()) {
-      checkpoint([this](const result<void>& last) {
-        if (last || closed_) return;
-        closed_ = true;
-        core_.exec.defer([done = on_closed_, last] { done(last); });
-      });
-      return;
-    }
+  if (closed_ || rewriter_->running() || compactor_->running()) return;
+  if (wal_->fenced()) return end_close(fault(errc::fenced, "the store was fenced"));
+  if (!wal_->idle() || checkpointer_->running()) return;
+  if (checkpointer_->needed()) {
+    checkpoint([this](const result<void>& last) {
+      if (!last && !closed_) end_close(last);
+    });
+    return;
   }
+  if (names_settled()) end_close({});
+}
+
+// A clean stop leaves no file that nobody names, whatever happens to the power later.
+bool engine::names_settled() {
+  constexpr std::uint32_t removals_max = 3;
+  if (syncing_names_ || !core_.trash.idle()) return false;
+  if (core_.trash.failed() > 0 && removals_tried_ < removals_max) {
+    ++removals_tried_;
+    core_.trash.retry();
+    return false;
+  }
+  if (!core_.trash.take_removed()) return true;
+  syncing_names_ = true;
+  core_.disk.sync_folder("data", [this, alive = std::weak_ptr(alive_)](const result<void>&) {
+    if (alive.expired()) return;
+    syncing_names_ = false;  // if it failed the next start finds what came back
+    close_later();
+  });
+  return false;
+}
+
+void engine::end_close(const result<void>& outcome) {
   closed_ = true;
-  core_.exec.defer([done = on_closed_, outcome] { done(outcome); });
+  auto waiters = std::exchange(checkpoint_waiters_, {});
+  for (auto& w : std::exchange(next_waiters_, {})) waiters.push_back(std::move(w));
+  core_.exec.defer([waiters = std::move(waiters), done = on_closed_, outcome] {
+    for (const auto& w : waiters) w(fault(errc::closed, "the store is closed"));
+    done(outcome);
+  });
 }
 
 }  // namespace weir::storage

@@ -61,7 +61,12 @@ class engine final : public store {
   void clean_next();
   void compact(log_state& log, std::function<void(result<void>)> done);
   void merge_small();
+  void refuse_cleaning(const fault& why);
+  // engine.cc
+  void close_later();
   void finish_close();
+  [[nodiscard]] bool names_settled();
+  void end_close(const result<void>& outcome);
   [[nodiscard]] std::uint64_t wal_limit(std::uint32_t files_kept) const;
 
   core core_;
@@ -84,6 +89,8 @@ class engine final : public store {
   bool applying_ = false;
   bool closing_ = false;
   bool closed_ = false;
+  bool syncing_names_ = false;        // of the data folder, while closing
+  std::uint32_t removals_tried_ = 0;  // again, while closing
   std::function<void(result<void>)> on_closed_;
   std::vector<std::function<void(result<void>)>> checkpoint_waiters_;  // of the one under way
   std::vector<std::function<void(result<void>)>> next_waiters_;        // of the next
@@ -100,7 +107,7 @@ class engine final : public store {
     std::function<void(result<void>)> done;
   };
   std::deque<clean_request> clean_queue_;  // logs to look at for compaction
-  bool retry_later_ = false;  // a checkpoint failed: the next one waits for the tick
+  bool retry_later_ = false;               // a checkpoint failed: the next one waits for the tick
   std::shared_ptr<engine*> alive_;
 };
 

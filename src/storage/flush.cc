@@ -146,7 +146,7 @@ result<void> flush::switch_to(data_file& f, bool create) {
   file_ = &f;
   handle_ = *handle;
   write_at_ = f.written;
-  touched_.push_back({&f, handle_, create});
+  touched_.push_back({&f, handle_, create, core_.lost_names});
   if (create) {
     data_file_header h{f.kind, core_.store_id, f.id, f.log, f.created_ms};
     append_copy(encode_data_header(h));

@@ -23,8 +23,10 @@ result<void> recovery::run() {
   if (auto ok = check_files(); !ok) return ok;
   if (auto ok = check_cover(); !ok) return ok;
   if (auto ok = restore_shards(); !ok) return ok;
-  wal_reader reader(core_.disk, core_.options, {block_.store_id, wal_position_.replay_from_seq, wal_position_.durable_seq});
-  if (auto ok = reader.run([this](bytes block, const wal_block_header&) { return replay_block(block); }); !ok) return ok;
+  wal_reader reader(core_.disk, core_.options,
+                    {block_.store_id, wal_position_.replay_from_seq, wal_position_.durable_seq});
+  if (auto ok = reader.run([this](bytes block, const wal_block_header&) { return replay_block(block); }); !ok)
+    return ok;
   if (core_.planted(planted_fault::lsn_reused)) {
     for (auto& [id, s] : core_.shards) s.last = model::lsn(std::max<std::uint64_t>(s.last.raw(), 1) - 1);
   }
@@ -32,7 +34,7 @@ result<void> recovery::run() {
   if (auto ok = manifest_.make_durable(); !ok) return ok;
   next_block_seq_ = reader.next_seq() + (core_.planted(planted_fault::block_seq_skipped) ? 1 : 0);
   report_.torn_blocks = reader.torn_blocks();
-  reader.give_files(files_);
+  if (auto ok = reader.give_files(files_); !ok) return ok;
   if (auto ok = cut_files(); !ok) return ok;
   if (auto ok = remove_orphans(); !ok) return ok;
   ++block_.incarnation;
@@ -90,7 +92,8 @@ result<void> recovery::take_edit(const manifest_edit& e) {
   for (const manifest_log& l : e.logs) {
     log_state* log = core_.logs.find(l.log);
     if (log == nullptr) log = &core_.logs.add(l.log, l.shard);
-    if (l.start > l.end) return fault(errc::corrupt, "manifest: bounds of log " + std::to_string(l.log.raw()) + " are impossible");
+    if (l.start > l.end)
+      return fault(errc::corrupt, "manifest: bounds of log " + std::to_string(l.log.raw()) + " are impossible");
     log->start = std::max(log->start, l.start);
     log->end = log->flushed_end = l.end;
   }
@@ -128,7 +131,8 @@ result<void> recovery::take_extents(const manifest_edit& e) {
     log->extents.push_back({file, x.position, x.length, x.base, x.end, x.max_timestamp_ms});
   }
   for (log_state* log : unsorted) {
-    std::sort(log->extents.begin(), log->extents.end(), [](const extent& a, const extent& b) { return a.base < b.base; });
+    std::sort(log->extents.begin(), log->extents.end(),
+              [](const extent& a, const extent& b) { return a.base < b.base; });
   }
   // What is below a log's start went with the edit that moved it.
   for (const manifest_log& l : e.logs) {
@@ -176,7 +180,8 @@ result<void> recovery::check_files() {
     const auto it = sizes.find(name);
     if (it == sizes.end()) return fault(errc::corrupt, name + " is missing");
     if (it->second < f->length) {
-      return fault(errc::corrupt, name + " has " + std::to_string(it->second) + " bytes, the manifest says " + std::to_string(f->length));
+      return fault(errc::corrupt, name + " has " + std::to_string(it->second) + " bytes, the manifest says " +
+                                      std::to_string(f->length));
     }
     if (!f->sealed && it->second > f->length) overlong_.push_back(id);
   }
@@ -204,7 +209,8 @@ result<void> recovery::check_cover() const {
     for (std::size_t i = 0; i < log.extents.size(); ++i) {
       const bool overlaps = i > 0 && log.extents[i].base < log.extents[i - 1].end;
       if (overlaps || log.extents[i].end > log.flushed_end) {
-        outcome = fault(errc::corrupt, "manifest: extents of log " + std::to_string(log.id.raw()) + " overlap or pass its end");
+        outcome = fault(errc::corrupt,
+                        "manifest: extents of log " + std::to_string(log.id.raw()) + " overlap or pass its end");
       }
     }
   });
@@ -296,7 +302,8 @@ result<void> recovery::replay_record(const parsed_record& r, std::uint32_t posit
     if (!e) return e.error();
     log_state* log = core_.logs.find(e->header.log);
     if (log == nullptr || log->shard != r.header.shard || log->end != e->header.base) {
-      return fault(errc::corrupt, "an entry of log " + std::to_string(e->header.log.raw()) + " does not follow its end");
+      return fault(errc::corrupt,
+                   "an entry of log " + std::to_string(e->header.log.raw()) + " does not follow its end");
     }
     core_.apply_entry(*log, e->header, *chunk_, at);
     applied_.entries.push_back({log->id, e->header.base, e->header.count, e->header.format, e->header.max_timestamp_ms,

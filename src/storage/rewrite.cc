@@ -21,10 +21,10 @@ struct rewriter::job {
   std::vector<piece> pieces;
   entry_filter filter;
   job_done done;
-  std::size_t at = 0;      // the piece under way
-  model::offset next{};    // in it
+  std::size_t at = 0;    // the piece under way
+  model::offset next{};  // in it
   bool begun = false;
-  replacement current;     // what the piece becomes
+  replacement current;  // what the piece becomes
   rewritten out;
   std::vector<pending_write> pending;  // whole buffers, not yet written
   // The file under way.
@@ -51,6 +51,7 @@ void rewriter::start(std::vector<piece> pieces, entry_filter filter, job_done do
 void rewriter::step() {
   job& j = *job_;
   for (;;) {
+    if (stopping_) return finish(fault(errc::closed, "the store is closing"));
     if (j.buffer.size() >= write_bytes) return write_out(false);
     if (j.at == j.pieces.size()) {
       end_file();
@@ -132,7 +133,8 @@ result<void> rewriter::put(const model::read_entry& e, const kept& what) {
   x.length += total;
   x.end = h.end();
   x.max_timestamp_ms = std::max(x.max_timestamp_ms, h.max_timestamp_ms);
-  if (f.kind == data_file_kind::shared) j.runs.back() = {log->id, x.base, x.end, x.position, x.length, x.max_timestamp_ms};
+  if (f.kind == data_file_kind::shared)
+    j.runs.back() = {log->id, x.base, x.end, x.position, x.length, x.max_timestamp_ms};
   if (f.kind == data_file_kind::own) {
     if (f.index.empty() || f.written >= f.index.back().position + core_.options.index_span_bytes) {
       f.index.push_back({e.base, f.written, h.max_timestamp_ms});
@@ -152,8 +154,8 @@ result<void> rewriter::choose_file(const log_state& log, std::size_t entry_bytes
   if (j.file != nullptr) {
     const std::uint64_t most = own ? log.rules().segment_bytes : core_.options.small_file_bytes_max;
     const bool full = j.file->written > data_header_bytes && j.file->written + entry_bytes > most;
-    const bool same = own ? j.file->kind == data_file_kind::own && j.file->log == log.id
-                          : j.file->kind == data_file_kind::shared;
+    const bool same =
+        own ? j.file->kind == data_file_kind::own && j.file->log == log.id : j.file->kind == data_file_kind::shared;
     if (same && !full) return {};
     end_file();
   }
@@ -168,7 +170,7 @@ result<void> rewriter::choose_file(const log_state& log, std::size_t entry_bytes
   j.file = &f;
   j.handle = *handle;
   j.write_at = 0;
-  j.out.files.push_back({&f, *handle, true});
+  j.out.files.push_back({&f, *handle, true, core_.lost_names});
   j.buffer = encode_data_header({f.kind, core_.store_id, f.id, f.log, f.created_ms});
   f.written = f.indexed = data_header_bytes;
   return {};
@@ -207,11 +209,13 @@ void rewriter::write_out(bool last) {
   if (j.pending.empty()) return last ? finish({}) : step();
   const auto w = j.pending.front();
   j.pending.erase(j.pending.begin());
-  w.handle->write(w.position, {bytes(*w.data)}, [this, alive = std::weak_ptr(alive_), w, last](const result<std::size_t>& moved) {
-    if (alive.expired()) return;
-    if (!moved || *moved != w.data->size()) return finish(moved ? fault(errc::io, "short write of a data file") : moved.error());
-    write_out(last);
-  });
+  w.handle->write(w.position, {bytes(*w.data)},
+                  [this, alive = std::weak_ptr(alive_), w, last](const result<std::size_t>& moved) {
+                    if (alive.expired()) return;
+                    if (!moved || *moved != w.data->size())
+                      return finish(moved ? fault(errc::io, "short write of a data file") : moved.error());
+                    write_out(last);
+                  });
 }
 
 void rewriter::finish(const result<void>& outcome) {
@@ -220,7 +224,7 @@ void rewriter::finish(const result<void>& outcome) {
     for (auto& r : j->out.replacements) core_.replaced.replacements.push_back(std::move(r));
     for (auto& f : j->out.files) core_.replaced.files.push_back(std::move(f));
   } else {
-    for (const auto& f : j->out.files) core_.abandon(*f.file);
+    for (const auto& f : j->out.files) core_.discard(*f.file);
   }
   j->done(outcome);
 }

@@ -37,6 +37,8 @@ class rewriter {
   ~rewriter();
   [[nodiscard]] bool running() const { return job_ != nullptr; }
   void start(std::vector<piece> pieces, entry_filter filter, job_done done);
+  // The job under way ends at its next step with errc::closed and leaves no file. The store is closing: for good.
+  void stop() { stopping_ = true; }
 
  private:
   struct job;
@@ -53,6 +55,7 @@ class rewriter {
   core& core_;
   reader& reader_;
   std::unique_ptr<job> job_;
+  bool stopping_ = false;
   std::shared_ptr<rewriter*> alive_;
 };
 

@@ -63,8 +63,12 @@ class chain_machine final : public model::state_machine {
 // Entries of one record: "key=value", or "key" alone for a tombstone.
 class text_format final : public model::entry_format {
  public:
-  result<model::entry_facts> inspect(bytes, const model::entry_rules&) const override { return model::entry_facts{.count = 1}; }
-  std::size_t stamp(bytes, offset, model::epoch, std::optional<std::int64_t>, mutable_bytes) const override { return 0; }
+  result<model::entry_facts> inspect(bytes, const model::entry_rules&) const override {
+    return model::entry_facts{.count = 1};
+  }
+  std::size_t stamp(bytes, offset, model::epoch, std::optional<std::int64_t>, mutable_bytes) const override {
+    return 0;
+  }
   result<void> for_each(bytes payload, const std::function<bool(const model::record_view&)>& visit) const override {
     (void)visit(view(payload));
     return {};
@@ -139,9 +143,7 @@ class store_test : public ::testing::Test {
     const mono_ns until = world.now() + ms * 1'000'000;
     run([&] { return world.now() >= until; });
   }
-  void open() {
-    ASSERT_EQ(try_open(), "ok");
-  }
+  void open() { ASSERT_EQ(try_open(), "ok"); }
   std::string try_open() {
     disk = std::make_unique<platform::sim::sim_disk>(volume, reactor);
     machine = std::make_unique<chain_machine>();
@@ -310,7 +312,8 @@ TEST_F(store_test, reads_come_from_files_after_a_restart) {
   EXPECT_EQ(get(log_one, 79), "78:small 39 ");
   for (const int at : {0, 1, 2, 3, 299, 300, 301, 597, 599}) {
     const int i = at / 3;
-    EXPECT_EQ(get(big, at, 1), std::to_string(i * 3) + ":" + ("big " + std::to_string(i) + std::string(20, '.')).substr(0, 20) + " ");
+    EXPECT_EQ(get(big, at, 1),
+              std::to_string(i * 3) + ":" + ("big " + std::to_string(i) + std::string(20, '.')).substr(0, 20) + " ");
   }
   // The whole log, in reads of a sequential reader, crossing into memory.
   put(big, "tail");
@@ -430,10 +433,42 @@ TEST_F(store_test, many_small_pieces_become_one) {
   EXPECT_EQ(get(log_one, 0, 8), "0:piece 0 ");
 }
 
+// Wherever the stop comes: before the checkpoint that goes before a compaction, in its queue, in its midst.
+TEST_F(store_test, a_stop_answers_who_waits_for_a_compaction_and_leaves_no_file) {
+  for (std::int64_t stop_at = 0; stop_at < 4000; stop_at += 250) {
+    for (std::uint64_t i = 1; i <= 3; ++i) {
+      const model::log_id id(1000 + static_cast<std::uint64_t>(stop_at) + i);
+      create(id);
+      model::log_policy p;
+      p.compact = true;
+      p.min_cleanable_ratio = 0;
+      s->set_policy(id, p);
+      for (int n = 0; n < 300; ++n) put_text(id, "k" + std::to_string(n % 7) + "=" + std::string(100, 'v'));
+    }
+    settle();
+    int answered = 0;
+    for (std::uint64_t i = 1; i <= 3; ++i) {
+      const model::log_id id(1000 + static_cast<std::uint64_t>(stop_at) + i);
+      s->clean_now(id, [&](const result<void>&) { ++answered; });
+    }
+    const mono_ns until = world.now() + stop_at * 1000;
+    run([&] { return world.now() >= until; });
+    close();
+    EXPECT_EQ(answered, 3) << "stopped after " << stop_at << " us";
+    volume.cut_power();
+    disk.reset();
+    volume.power_cycle();
+    open();
+    EXPECT_EQ(s->recovered().orphans_removed, 0U) << "stopped after " << stop_at << " us";
+    EXPECT_EQ(s->recovered().replayed_records, 0U);
+  }
+}
+
 TEST_F(store_test, a_hundred_thousand_logs_make_no_file) {
   const auto before = s->stats().files;
   for (std::uint64_t i = 1000; i < 101'000; ++i) {
-    while (!s->writable(model::log_store::write_class::essential)) run([&] { return s->durable_ticket() == s->last_ticket(); });
+    while (!s->writable(model::log_store::write_class::essential))
+      run([&] { return s->durable_ticket() == s->last_ticket(); });
     create(model::log_id(i));
     if (i % 1000 == 0) settle();
   }

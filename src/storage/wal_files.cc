@@ -21,7 +21,11 @@ struct wal_files::preparation {
 };
 
 wal_files::wal_files(platform::disk& disk, const store_options& options)
-    : disk_(disk), options_(options), alive_(std::make_shared<wal_files*>(this)) {}
+    : disk_(disk), options_(options), remover_(disk), alive_(std::make_shared<wal_files*>(this)) {
+  remover_.on_idle = [this] {
+    if (wanted_ && remover_.clear()) provision(false);
+  };
+}
 wal_files::~wal_files() = default;
 
 void wal_files::use(wal_file f) {
@@ -29,13 +33,40 @@ void wal_files::use(wal_file f) {
   used_.push_back(std::move(f));
 }
 
-void wal_files::add_free(wal_file f) { free_.push_back(std::move(f)); }
+// A file without a header was never written to, so nothing proves that its name is durable: the sync of its folder may have
+// failed when it was made, and one that succeeds later need not save what an earlier one lost. A new name does it.
+result<void> wal_files::adopt(std::vector<wal_file> spares) {
+  std::stable_sort(spares.begin(), spares.end(),
+                   [](const wal_file& a, const wal_file& b) { return a.capacity > b.capacity; });
+  bool renamed = false;
+  for (wal_file& f : spares) {
+    const bool keep = total() < options_.wal_files_max && f.capacity >= options_.wal_first_file_bytes;
+    if (keep && f.file_seq == 0) {
+      const std::string name = new_name();
+      if (!disk_.rename(f.name, name)) {
+        remover_.add_failed(f.name);
+        continue;
+      }
+      f.name = name;
+      renamed = true;
+    }
+    if (keep) {
+      free_.push_back(std::move(f));
+    } else if (auto ok = disk_.unlink_now(f.name); !ok && ok.error().code != errc::not_found) {
+      remover_.add_failed(f.name);
+    }
+  }
+  if (renamed) return disk_.sync_folder_now("wal");
+  return {};
+}
 
 std::string wal_files::new_name() { return "wal/" + std::to_string(next_name_++) + ".wal"; }
 
 result<void> wal_files::ensure_first() {
-  if (!free_.empty()) return {};
-  wal_file f{.name = new_name(), .handle = nullptr, .capacity = std::min(options_.wal_first_file_bytes, options_.wal_file_bytes)};
+  if (!free_.empty() || total() >= options_.wal_files_max) return {};
+  wal_file f{.name = new_name(),
+             .handle = nullptr,
+             .capacity = std::min(options_.wal_first_file_bytes, options_.wal_file_bytes)};
   auto handle = disk_.open(f.name, {.create = true, .durable_writes = true});
   if (!handle) return handle.error();
   f.handle = *handle;
@@ -74,7 +105,7 @@ void wal_files::recycle(std::uint64_t seq) {
     wal_file f = std::move(used_.front());
     used_.pop_front();
     if (f.capacity < options_.wal_file_bytes && total() >= options_.wal_files_min) {
-      disk_.unlink(f.name, [](const result<void>&) {});  // a small first file, no longer needed
+      remover_.remove(f.name);  // a small first file, no longer needed
     } else {
       free_.push_back(std::move(f));
     }
@@ -88,14 +119,16 @@ void wal_files::recycle(std::uint64_t seq) {
 void wal_files::provision(bool idle) {
   if (idle) {
     while (free_.size() > 1 && total() > options_.wal_files_min) {
-      disk_.unlink(free_.back().name, [](const result<void>&) {});
+      remover_.remove(free_.back().name);
       free_.pop_back();
     }
   }
+  if (remover_.idle() && remover_.failed() > 0) remover_.retry();
   const bool need = free_.empty() || total() < options_.wal_files_min ||
                     std::none_of(free_.begin(), free_.end(),
                                  [&](const wal_file& f) { return f.capacity >= options_.wal_file_bytes; });
-  if (need && !preparing_ && !short_of_space_ && total() < options_.wal_files_max) prepare_one();
+  // While files wait to be removed none is made: a disk that refuses one and not the other would fill up.
+  if (need && !preparing_ && !short_of_space_ && remover_.clear() && total() < options_.wal_files_max) prepare_one();
 }
 
 std::uint64_t wal_files::used_bytes() const {
@@ -146,7 +179,7 @@ void wal_files::prepared(const std::shared_ptr<preparation>& p, const result<voi
   p->zeros.reset();
   if (!outcome) {
     short_of_space_ = true;  // cleared by the space guard's next look
-    disk_.unlink(p->file.name, [](const result<void>&) {});
+    remover_.remove(p->file.name);
     return;
   }
   free_.push_back(std::move(p->file));

@@ -13,6 +13,7 @@
 
 #include "base/result.h"
 #include "platform/disk.h"
+#include "storage/file_remover.h"
 #include "storage/options.h"
 
 namespace weir::storage {
@@ -30,10 +31,12 @@ class wal_files {
   wal_files(platform::disk& disk, const store_options& options);
   ~wal_files();
 
-  // Start-up. `use` takes over a file that recovery read and that is still needed; `add_free` one that is not.
+  // Start-up. `use` takes over a file that recovery read and that is still needed; `adopt` those that are not: it keeps
+  // as many as the limit allows and removes the rest. Blocking.
   void use(wal_file f);
-  void add_free(wal_file f);
-  // Makes a first small file when none is free. Blocking.
+  [[nodiscard]] result<void> adopt(std::vector<wal_file> spares);
+  // Makes a first small file when none is free, unless there are too many already: then a checkpoint must free one.
+  // Blocking.
   [[nodiscard]] result<void> ensure_first();
   void reserve_names(std::uint64_t next) { next_name_ = next; }
 
@@ -68,6 +71,7 @@ class wal_files {
 
   platform::disk& disk_;
   const store_options& options_;
+  file_remover remover_;
   std::deque<wal_file> used_;  // by file seq; the last is current
   std::vector<wal_file> free_;
   std::uint64_t last_file_seq_ = 0;
@@ -75,7 +79,7 @@ class wal_files {
   std::uint64_t turnovers_ = 0;
   bool writing_ = false;  // a current file was chosen since the start
   bool preparing_ = false;
-  bool wanted_ = false;   // somebody waits for a file
+  bool wanted_ = false;  // somebody waits for a file
   bool short_of_space_ = false;
   std::shared_ptr<wal_files*> alive_;
 };

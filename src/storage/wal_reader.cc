@@ -113,7 +113,8 @@ result<byte_vector> wal_reader::load(const candidate& c) {
     if (*got == 0) return fault(errc::io, place(c.file.name, at) + ": the file ends early");
     at += *got;
     bytes_done_ += *got;
-    if (options_.on_progress) options_.on_progress({"reading the WAL", bytes_done_, std::max(bytes_done_, bytes_total_)});
+    if (options_.on_progress)
+      options_.on_progress({"reading the WAL", bytes_done_, std::max(bytes_done_, bytes_total_)});
   }
   return out;
 }
@@ -130,7 +131,8 @@ result<bool> wal_reader::scan(candidate& c, const on_block& visit) {
   while (expected_ != c.end_seq) {
     const bytes rest = bytes(*data).subspan(static_cast<std::size_t>(std::min<std::uint64_t>(at, data->size())));
     auto h = parse_wal_block(rest, check);
-    if (!h && h.error().code == errc::unsupported) return fault(errc::unsupported, place(c.file.name, at) + ": " + h.error().text);
+    if (!h && h.error().code == errc::unsupported)
+      return fault(errc::unsupported, place(c.file.name, at) + ": " + h.error().text);
     if (h && next_in_order(c, *h)) {
       if (h->seq >= from_.replay_from_seq) {
         if (auto ok = visit(rest.first(h->length), *h); !ok) {
@@ -154,7 +156,8 @@ result<bool> wal_reader::scan(candidate& c, const on_block& visit) {
     const std::uint64_t needed = std::max(expected_, from_.replay_from_seq);
     if (*known >= needed && options_.planted != planted_fault::lost_block_taken_as_torn) {
       return fault(errc::corrupt, place(c.file.name, at) + ": block " + std::to_string(expected_) +
-                                      " was durable (block " + std::to_string(*known) + " is known to be) and is damaged");
+                                      " was durable (block " + std::to_string(*known) +
+                                      " is known to be) and is damaged");
     }
     expected_ = needed;
     return false;
@@ -175,8 +178,8 @@ result<void> wal_reader::make_durable() {
     const mutable_bytes all(memory.get(), static_cast<std::size_t>(u.length));
     auto got = u.handle->read_now(u.position, all);
     if (!got) return got.error();
-    const bool whole = *got == all.size() && (u.position == 0 ? parse_wal_file_header(all).has_value()
-                                                              : parse_wal_block(all).has_value());
+    const bool whole = *got == all.size() &&
+                       (u.position == 0 ? parse_wal_file_header(all).has_value() : parse_wal_block(all).has_value());
     if (!whole) return fault(errc::io, place(u.name, u.position) + ": it read differently the second time");
     if (auto ok = u.handle->write_now(u.position, all); !ok) return ok;
   }
@@ -205,7 +208,8 @@ std::uint64_t wal_reader::skip_covered(bytes file, std::uint64_t position, const
 void wal_reader::note_later_blocks(bytes file, std::uint64_t from, std::uint64_t file_seq, std::uint64_t& known) {
   for (std::uint64_t at = from; at < file.size(); at += wal_page_bytes) {
     const bytes rest = file.subspan(static_cast<std::size_t>(at));
-    if (file_seq != 0 ? !may_be_block(rest, file_seq) : load_le<std::uint32_t>(rest.data()) != wal_block_magic) continue;
+    if (file_seq != 0 ? !may_be_block(rest, file_seq) : load_le<std::uint32_t>(rest.data()) != wal_block_magic)
+      continue;
     auto h = parse_wal_block(rest);
     if (!h || h->seq < expected_) continue;
     ++torn_;
@@ -228,17 +232,19 @@ result<std::uint64_t> wal_reader::known_durable(std::uint64_t file_seq) {
   return known;
 }
 
-void wal_reader::give_files(wal_files& to) {
+result<void> wal_reader::give_files(wal_files& to) {
   to.set_file_seq(last_file_seq_);
   to.reserve_names(next_name_);
+  std::vector<wal_file> spares;
   for (candidate& c : files_) {
     if (c.needed) {
       to.use(std::move(c.file));
     } else {
-      to.add_free(std::move(c.file));
+      spares.push_back(std::move(c.file));
     }
   }
   files_.clear();
+  return to.adopt(std::move(spares));
 }
 
 }  // namespace weir::storage

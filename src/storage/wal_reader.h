@@ -43,7 +43,7 @@ class wal_reader {
   // no disk has, and a later sync would not save them. To be called before anything relies on the WAL's end.
   [[nodiscard]] result<void> make_durable();
   // Hands over the files: those that hold blocks that are still needed, and the others.
-  void give_files(wal_files& to);
+  [[nodiscard]] result<void> give_files(wal_files& to);
 
  private:
   struct candidate {
