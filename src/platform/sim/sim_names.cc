@@ -1,5 +1,6 @@
 // The volume's names: folders and files, and which of them a power cut leaves.
 #include <algorithm>
+#include <map>
 
 #include "base/assert.h"
 #include "platform/sim/sim_volume.h"
@@ -62,7 +63,8 @@ void sim_volume::apply_durably(const name_change& c) {
       durable_names_[c.path] = c.node;
       break;
     case op_kind::rename:
-      drop();
+      // Also the name before an earlier rename that was lost: a file has one name.
+      std::erase_if(durable_names_, [&](const auto& name) { return name.second == c.node; });
       durable_names_[c.to] = c.node;
       break;
     case op_kind::unlink:
@@ -152,13 +154,22 @@ void sim_volume::prepare_sync_folder(operation& o) {
 
 result<void> sim_volume::do_sync_folder(const std::string& folder, std::uint64_t names, bool fail) {
   if (!folders_.contains(folder)) return fault{errc::not_found, folder};
+  std::map<const sim_inode*, std::uint64_t> draws;  // tidy-allow(pointer-order): asked for, never walked
   std::erase_if(name_changes_, [&](const name_change& c) {
     const bool ours = folder_of(c.path) == folder || (c.kind == op_kind::rename && folder_of(c.to) == folder);
     if (c.order > names || !ours) return false;
-    // A folder's sync that failed saves some; the rest stays as it was: journals do not forget names.
-    if (fail && world_.random().chance(0.5)) return false;
-    apply_durably(c);
-    return true;
+    if (!fail) {
+      apply_durably(c);
+      return true;
+    }
+    // A folder's sync that failed saves some names; of the rest some are left for a later sync to save, and some are
+    // lost: everybody sees them until the power goes, and a later sync says that all is well. An unlink is not lost (to
+    // whoever did it a file that comes back is the same as one that was not removed), nor is a folder.
+    const auto [found, first] = draws.try_emplace(c.node.get(), 0);
+    if (first) found->second = world_.random().below(3);
+    const std::uint64_t draw = found->second;
+    if (draw == 0) apply_durably(c);
+    return draw == 0 || (draw == 1 && (c.kind == op_kind::create || c.kind == op_kind::rename));
   });
   if (!fail) return {};
   ++stats_.other;

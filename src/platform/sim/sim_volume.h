@@ -6,6 +6,8 @@
 //  512 bytes;
 //  - a durable write survives when it completed, in flight in any subset of sectors;
 //  - names (created, renamed, unlinked) survive in any subset until their folder is synced; sizes likewise;
+//  - a failed sync of a folder loses any of the new names that it should have saved, for good: everybody goes on seeing them
+//  until the power goes, and later syncs succeed;
 //  - a failed sync loses any subset of the bytes that it should have saved, and marks them clean all the
 //  same;
 //  - a full disk refuses writes that need new blocks.
