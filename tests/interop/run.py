@@ -64,21 +64,21 @@ class Context:
         return self.suites[-1]
 
     @contextlib.contextmanager
-    def another(self, auto_create):
-        """The address of a second broker, which creates no topics by itself."""
-        second = start_broker(self.options, self.name, auto_create)
+    def another(self, auto_create=True, flags=()):
+        """The address of one more broker, with other settings."""
+        second = start_broker(self.options, self.name, auto_create, flags)
         try:
             yield second.address
         finally:
             second.stop()
 
 
-def start_broker(options, suite, auto_create=True):
+def start_broker(options, suite, auto_create=True, more=()):
     if options.broker:
         return brokers.Given(options.broker)
     if options.apache:
         return brokers.Apache(properties=[f"auto.create.topics.enable={str(auto_create).lower()}", *APACHE_EXTRA]).start()
-    flags = [*WEIR_FLAGS, *SUITE_FLAGS.get(suite, []), *options.flag, *([] if auto_create else NO_AUTO_CREATE)]
+    flags = [*WEIR_FLAGS, *SUITE_FLAGS.get(suite, []), *options.flag, *more, *([] if auto_create else NO_AUTO_CREATE)]
     return brokers.Weir(binary=options.binary, flags=flags).start()
 
 
@@ -86,8 +86,8 @@ def start_broker(options, suite, auto_create=True):
 APACHE_EXTRA = ["num.partitions=4", "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer", "super.users=User:ANONYMOUS",
                 "allow.everyone.if.no.acl.found=true"]
 WEIR_FLAGS = ["--kafka.num_partitions=4"]
-# written for three brokers, of which one takes what there is; and for a cleaner that looks every few seconds, as Kafka's does
-SUITE_FLAGS = {"librdkafka": ["--kafka.clamp_replication_factor=true", "--storage.clean_interval=2s"]}
+# written for three brokers, of which one takes what there is
+SUITE_FLAGS = {"librdkafka": ["--kafka.clamp_replication_factor=true"]}
 NO_AUTO_CREATE = ["--kafka.auto_create_topics=false"]
 
 
