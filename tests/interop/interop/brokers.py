@@ -124,7 +124,7 @@ class Weir(Process):
 
     def version(self):
         done = subprocess.run([self.binary, "version"], capture_output=True, text=True)
-        return (done.stdout.strip().splitlines() or ["weir"])[0]
+        return " ".join((done.stdout.strip().splitlines() or ["weir"])[0].split())
 
 
 APACHE_PROPERTIES = """\

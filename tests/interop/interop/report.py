@@ -3,6 +3,7 @@
 import json
 
 from . import cache
+from .result import SECOND_TRY
 
 TITLES = {"kafka": "Kafka"}
 
@@ -56,6 +57,9 @@ def write(protocol):
     failed = [(r["suite"], t) for r in results for t in r["tests"] if t["outcome"] == "failed"]
     excluded = [(r["suite"], t) for r in results for t in r["tests"] if t["outcome"] == "excluded"]
     text += "\n## Failed\n\n" + ("".join(f"- {s}: {t['test']}: {first_line(t['detail'])}\n" for s, t in failed) or "None.\n")
+    twice = [(r["suite"], t) for r in results for t in r["tests"] if t["outcome"] == "passed" and t["detail"].startswith(SECOND_TRY)]
+    if twice:
+        text += f"\n## {SECOND_TRY[0].upper()}{SECOND_TRY[1:]}\n\n" + "".join(f"- {s}: {t['test']}: {first_line(t['detail'][len(SECOND_TRY) + 2:])}\n" for s, t in twice)
     reasons = {}
     for s, t in excluded:
         reasons.setdefault(first_line(t["detail"]), []).append(f"{s}: {t['test']}")

@@ -10,6 +10,9 @@ import traceback
 from .cache import HERE, ROOT
 
 
+SECOND_TRY = "passed only at the second try, alone"  # begins the detail of such a test
+
+
 def placeless(text):
     """Without the places of the machine that it ran on."""
     return re.sub(r"/tmp/[\w.-]+", "/tmp/…", text.replace(f"{ROOT}/", ""))
