@@ -119,6 +119,10 @@ def encode(kind, value):
         if kind == "badcrc":
             data = data[:-1] + bytes([data[-1] ^ 1])
         return struct.pack(">i", len(data)) + data
+    if kind == "ibatch":
+        who, *values = texts_of(value)
+        data = record_batch(tuple(values), tuple(int(n) for n in who.split(b"/")))
+        return struct.pack(">i", len(data)) + data
     if kind == "cbatch":
         data = record_batch(texts_of(value))
         return uvarint(len(data) + 1) + data

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The wire language and its player, tested against a small honest server and against servers that misbehave."""
 import pathlib
+import re
 import socketserver
 import struct
 import sys
@@ -163,6 +164,22 @@ class Language(unittest.TestCase):
         for path in HERE.rglob("*.wire"):
             steps, _ = wire.read_script(path.read_text())
             self.assertTrue(steps, path)
+
+
+class Traps(unittest.TestCase):
+    def test_each_trap_has_the_tests_that_its_page_names(self):
+        root = HERE.parent.parent
+        text = (root / "docs/traps.md").read_text()
+        rows = [line for line in text.splitlines() if re.match(r"\| \d+ \|", line)]
+        self.assertEqual(list(range(1, 26)), [int(row.split("|")[1]) for row in rows])
+        tests = {f"{suite}.{name}" for source in (root / "src").rglob("*_test.cc")
+                 for suite, name in re.findall(r"^TEST(?:_F)?\((\w+), (\w+)\)", source.read_text(), re.M)}
+        for row in rows:
+            names = re.findall(r"`([\w-]+\.wire|\w+\.\w+)`", row.split("|")[3])
+            self.assertTrue(names or "not yet" in row, row)
+            for name in names:
+                there = (HERE / "kafka" / name).exists() if name.endswith(".wire") else name in tests
+                self.assertTrue(there, f"there is no test {name}")
 
 
 if __name__ == "__main__":
