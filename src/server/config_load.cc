@@ -1,8 +1,14 @@
 #include "server/config_load.h"
 
 #include <fmt/format.h>
-#include <toml++/toml.h>
 #include <unistd.h>
+
+// The parser asserts where a file may well be wrong ("[,x]"): to us that is one more refusal, not the end of the process.
+namespace weir::server {
+struct toml_assertion {};
+}  // namespace weir::server
+#define TOML_ASSERT(expression) (static_cast<bool>(expression) ? void(0) : throw ::weir::server::toml_assertion())
+#include <toml++/toml.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -77,6 +83,8 @@ result<void> read_text(const std::string& file, const std::string& text, assignm
     return collect(table, "", file, out);
   } catch (const toml::parse_error& e) {
     return fault(errc::invalid, fmt::format("{}:{}: {}", file, e.source().begin.line, e.description()));
+  } catch (const toml_assertion&) {
+    return fault(errc::invalid, file + ": a name of a key or of a [section] is not understood");
   }
 }
 

@@ -167,6 +167,15 @@ TEST(config_files, the_document_has_the_table) {
       << "put the output of weir server --config-table into docs/configuration.md";
 }
 
+// The parser asserts on it, so that it ended the process without a word.
+TEST(config_files, names_that_are_no_names_are_refused) {
+  for (const std::string text : {"[,x]\n", "[,im\"ts]=deil \n", "x.,y = 1\n", "a = {,}\n"}) {
+    const auto c = load_config({.file = "f.toml", .text = text});
+    ASSERT_FALSE(c) << text;
+    EXPECT_NE(c.error().text.find("f.toml"), std::string::npos) << c.error().text;
+  }
+}
+
 // docs/limits.md says again what the defaults are: the cell behind the keys of a row begins with their defaults, in order.
 TEST(config_files, the_limits_are_what_the_table_says) {
   std::istringstream lines(content("docs/limits.md"));
