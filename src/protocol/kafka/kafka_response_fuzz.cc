@@ -10,7 +10,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const bytes body = std::as_bytes(std::span(data + 2, size - 2));
   int number = 0;
   for_each_message([&]<class M>() {
-    if (number++ == data[0]) kafka::testing::check_any_body<M>(body, data[1]);
+    if (number++ != data[0]) return;
+    kafka::testing::check_any_body<M>(body, data[1]);
+    if constexpr (requires { M::api; }) (void)decode_response_header(body, M::api, data[1]);
   });
   return 0;
 }
