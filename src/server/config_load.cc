@@ -6,8 +6,11 @@
 // The parser asserts where a file may well be wrong ("[,x]"): to us that is one more refusal, not the end of the process.
 namespace weir::server {
 struct toml_assertion {};
+constexpr void toml_check(bool holds) {
+  if (!holds) throw toml_assertion();
+}
 }  // namespace weir::server
-#define TOML_ASSERT(expression) (static_cast<bool>(expression) ? void(0) : throw ::weir::server::toml_assertion())
+#define TOML_ASSERT(expression) ::weir::server::toml_check(static_cast<bool>(expression))
 #include <toml++/toml.h>
 
 #include <algorithm>
