@@ -180,7 +180,8 @@ result<std::optional<rewriter::kept>> compactor::filter(const model::read_entry&
     const auto it = j.latest.find(std::string(as_text(*r.key)));
     if (it != j.latest.end() && it->second > r.at) return false;
     if (r.value) return true;
-    if (r.at < j.tombstones_to) return false;
+    // The last record of a log stays: a reader that comes to a hole at the end would wait there with its lag for ever.
+    if (r.at < j.tombstones_to && !(log != nullptr && r.at + 1 == log->end)) return false;
     if (log != nullptr) log->clean.tombstones = true;
     return true;
   });
