@@ -40,6 +40,7 @@ engine::engine(platform::disk& disk, executor& exec, const clock& time, rng& ran
       rewriter_(std::make_unique<rewriter>(core_, *reader_)),
       compactor_(std::make_unique<compactor>(core_, *reader_, *rewriter_)),
       space_(disk, core_.options),
+      reserve_(disk, core_.options),
       alive_(std::make_shared<engine*>(this)) {}
 
 engine::~engine() {
@@ -47,7 +48,7 @@ engine::~engine() {
 }
 
 result<void> engine::open() {
-  recovery start(core_, manifest_, *wal_files_, report_);
+  recovery start(core_, manifest_, *wal_files_, reserve_, report_);
   if (auto ok = start.run(); !ok) return ok;
   report_.incarnation = core_.incarnation;
   report_.logs = core_.logs.size();
@@ -59,6 +60,7 @@ result<void> engine::open() {
   core_.exec.defer([this, alive = std::weak_ptr(alive_)] {
     if (alive.expired()) return;
     wal_files_->provision(false);
+    reserve_.keep();
     // What was replayed once shall not be replayed again: a process that dies young and often would pile up WAL and take
     // longer to start each time.
     const bool replayed = report_.replayed_records > 0 && checkpointer_->needed();
@@ -290,6 +292,7 @@ void engine::checkpointed(const result<void>& outcome) {
     ++checkpoints_;
   } else if (outcome.error().code == errc::no_space) {
     space_.hit_no_space();
+    (void)reserve_.give_up();  // the next tick tries again
   }
   std::vector<std::function<void(result<void>)>> waiters;
   waiters.swap(checkpoint_waiters_);
@@ -336,7 +339,10 @@ void engine::tick() {
   retry_later_ = false;
   core_.trash.retry();
   if (space_.poll(core_.time.now())) wal_files_->space_came_back();
-  if (!space_.critical()) wal_files_->space_came_back();
+  if (!space_.critical()) {
+    wal_files_->space_came_back();
+    reserve_.keep();
+  }
   wal_files_->provision(quiet >= core_.options.idle_release_ms);
   if (quiet >= core_.options.idle_release_ms) {
     core_.memory.evict(0, [this](chunk& c) { core_.forget_chunk(c); });

@@ -11,6 +11,7 @@
 #include "storage/reader.h"
 #include "storage/rewrite.h"
 #include "storage/space_guard.h"
+#include "storage/space_reserve.h"
 #include "storage/store.h"
 #include "storage/wal.h"
 
@@ -79,6 +80,7 @@ class engine final : public store {
   std::unique_ptr<rewriter> rewriter_;
   std::unique_ptr<compactor> compactor_;
   space_guard space_;
+  space_reserve reserve_;
   model::ticket last_ticket_{};
   model::ticket durable_ticket_{};
   model::applied_record applied_;

@@ -59,6 +59,8 @@ struct store_options {
   std::uint64_t critical_free_bytes = 512ULL << 20;  // below: bulk is refused with no_space; must exceed ring_bytes_max
   std::uint64_t resume_free_bytes = 576ULL << 20;    // above: bulk is taken again
   std::int64_t space_poll_ms = 2'000;
+  // Kept in a file and given up when the disk is full to the last byte: for a start, a checkpoint, the removal of files.
+  std::uint64_t reserve_bytes = 32ULL << 20;
 
   std::function<void(const recovery_progress&)> on_progress;
   planted_fault planted = planted_fault::none;

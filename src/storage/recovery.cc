@@ -10,11 +10,12 @@
 namespace weir::storage {
 
 result<void> recovery::run() {
+  reserve_.look();
   auto found = load_superblock(core_.disk);
   if (!found) return found.error();
   // Also when there is a superblock: a crash may have kept it and not the folders that were made just before.
   for (const char* folder : {"wal", "data"}) {
-    if (auto ok = core_.disk.make_folder(folder); !ok) return ok;
+    if (auto ok = reserve_.with_room([&] { return core_.disk.make_folder(folder); }); !ok) return ok;
   }
   if (!*found) return create();
   block_ = **found;
@@ -31,7 +32,7 @@ result<void> recovery::run() {
     for (auto& [id, s] : core_.shards) s.last = model::lsn(std::max<std::uint64_t>(s.last.raw(), 1) - 1);
   }
   if (auto ok = reader.make_durable(); !ok) return ok;
-  if (auto ok = manifest_.make_durable(); !ok) return ok;
+  if (auto ok = reserve_.with_room([&] { return manifest_.make_durable(); }); !ok) return ok;
   next_block_seq_ = reader.next_seq() + (core_.planted(planted_fault::block_seq_skipped) ? 1 : 0);
   report_.torn_blocks = reader.torn_blocks();
   if (auto ok = reader.give_files(files_); !ok) return ok;
@@ -39,8 +40,11 @@ result<void> recovery::run() {
   if (auto ok = remove_orphans(); !ok) return ok;
   ++block_.incarnation;
   core_.incarnation = block_.incarnation;
-  if (auto ok = store_superblock(core_.disk, block_); !ok) return ok;
-  return files_.ensure_first();
+  if (auto ok = reserve_.with_room([&] { return store_superblock(core_.disk, block_); }); !ok) return ok;
+  // Without room for even a small one it starts all the same: there are reads to answer, and what is written waits.
+  auto first = reserve_.with_room([&] { return files_.ensure_first(); });
+  if (!first && first.error().code == errc::no_space) return {};
+  return first;
 }
 
 result<void> recovery::create() {

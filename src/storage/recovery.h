@@ -11,14 +11,15 @@
 #include "storage/format/record.h"
 #include "storage/format/superblock.h"
 #include "storage/manifest_store.h"
+#include "storage/space_reserve.h"
 #include "storage/wal_reader.h"
 
 namespace weir::storage {
 
 class recovery {
  public:
-  recovery(core& c, manifest_store& manifest, wal_files& files, recovery_report& report)
-      : core_(c), manifest_(manifest), files_(files), report_(report) {}
+  recovery(core& c, manifest_store& manifest, wal_files& files, space_reserve& reserve, recovery_report& report)
+      : core_(c), manifest_(manifest), files_(files), reserve_(reserve), report_(report) {}
 
   [[nodiscard]] result<void> run();
 
@@ -45,6 +46,7 @@ class recovery {
   core& core_;
   manifest_store& manifest_;
   wal_files& files_;
+  space_reserve& reserve_;
   recovery_report& report_;
   superblock block_;
   manifest_wal wal_position_;

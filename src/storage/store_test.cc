@@ -114,6 +114,7 @@ store_options small_options() {
   o.small_file_bytes_max = 64U << 10;
   o.critical_free_bytes = 8U << 20;
   o.resume_free_bytes = 9U << 20;
+  o.reserve_bytes = 1U << 20;
   return o;
 }
 
@@ -519,6 +520,38 @@ TEST_F(store_test, a_failed_wal_write_fences_for_good) {
   EXPECT_LT(s->durable_ticket(), t);
   EXPECT_EQ(s->writable(model::log_store::write_class::essential).error().code, errc::fenced);
   EXPECT_TRUE(s->stats().fenced);
+}
+
+TEST_F(store_test, a_disk_full_to_the_last_byte_is_started_on_read_and_emptied) {
+  create(log_one);
+  create(model::log_id{102});
+  for (int i = 0; i < 400; ++i) put(log_one, std::string(1000, 'x'));
+  const auto t = put(model::log_id{102}, "kept");
+  checkpoint();
+  settle(t);
+  run([&] {
+    const auto* f = volume.find("reserve");
+    return f != nullptr && f->cache.size() == options.reserve_bytes;
+  });
+  close();
+  open();
+  crash();
+  volume.set_capacity(volume.used_bytes());
+  open();
+  EXPECT_EQ(get(model::log_id{102}, 0), "0:kept ");
+  EXPECT_FALSE(s->writable(model::log_store::write_class::bulk));
+  EXPECT_TRUE(s->writable(model::log_store::write_class::essential));
+  const auto data_bytes = [&] {
+    std::uint64_t sum = 0;
+    for (const auto& path : volume.paths()) sum += path.starts_with("data/") ? volume.find(path)->cache.size() : 0;
+    return sum;
+  };
+  EXPECT_GT(data_bytes(), 400'000U);
+  model::new_record r;
+  r.shard = shard_one;
+  r.changes.push_back({model::log_change_kind::remove, log_one, {}});
+  settle(s->append(r));
+  run([&] { return data_bytes() < 100'000; });
 }
 
 TEST_F(store_test, a_nearly_full_disk_refuses_bulk_and_takes_essential) {

@@ -10,7 +10,8 @@ namespace weir::storage {
 
 namespace {
 constexpr std::size_t fill_bytes = 1U << 20;
-}
+constexpr std::uint64_t least_pages = 4;
+}  // namespace
 
 // A file that is being filled with zeros in the background.
 struct wal_files::preparation {
@@ -40,7 +41,9 @@ result<void> wal_files::adopt(std::vector<wal_file> spares) {
                    [](const wal_file& a, const wal_file& b) { return a.capacity > b.capacity; });
   bool renamed = false;
   for (wal_file& f : spares) {
-    const bool keep = total() < options_.wal_files_max && f.capacity >= options_.wal_first_file_bytes;
+    const bool large = f.capacity >= options_.wal_first_file_bytes;  // smaller: cut short, or made on a full disk
+    const bool keep =
+        total() < options_.wal_files_max && (large || (free_.empty() && f.capacity >= least_pages * wal_page_bytes));
     if (keep && f.file_seq == 0) {
       const std::string name = new_name();
       if (!disk_.rename(f.name, name)) {
@@ -64,16 +67,28 @@ std::string wal_files::new_name() { return "wal/" + std::to_string(next_name_++)
 
 result<void> wal_files::ensure_first() {
   if (!free_.empty() || total() >= options_.wal_files_max) return {};
-  wal_file f{.name = new_name(),
-             .handle = nullptr,
-             .capacity = std::min(options_.wal_first_file_bytes, options_.wal_file_bytes)};
+  const std::uint64_t wanted = std::min(options_.wal_first_file_bytes, options_.wal_file_bytes);
+  result<void> outcome;
+  for (const std::uint64_t parts : {1, 4, 16}) {  // on a full disk a small one: it takes commits and deletes
+    const std::uint64_t capacity = std::max(wanted / parts / wal_page_bytes, least_pages) * wal_page_bytes;
+    outcome = make_first(std::min(capacity, wanted));
+    if (outcome || outcome.error().code != errc::no_space) break;
+  }
+  return outcome;
+}
+
+result<void> wal_files::make_first(std::uint64_t capacity) {
+  wal_file f{.name = new_name(), .handle = nullptr, .capacity = capacity};
   auto handle = disk_.open(f.name, {.create = true, .durable_writes = true});
   if (!handle) return handle.error();
   f.handle = *handle;
   const auto zeros = page_memory(fill_bytes);
   for (std::uint64_t at = 0; at < f.capacity; at += fill_bytes) {
     const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(fill_bytes, f.capacity - at));
-    if (auto ok = f.handle->write_now(at, bytes(zeros.get(), n)); !ok) return ok;
+    if (auto ok = f.handle->write_now(at, bytes(zeros.get(), n)); !ok) {
+      if (!disk_.unlink_now(f.name)) remover_.add_failed(f.name);
+      return ok;
+    }
   }
   if (auto ok = f.handle->sync_now(); !ok) return ok;
   if (auto ok = disk_.sync_folder_now("wal"); !ok) return ok;

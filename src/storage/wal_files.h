@@ -64,6 +64,7 @@ class wal_files {
  private:
   struct preparation;
   [[nodiscard]] std::string new_name();
+  [[nodiscard]] result<void> make_first(std::uint64_t capacity);
   void prepare_one();
   void fill(const std::shared_ptr<preparation>& p);
   void prepared(const std::shared_ptr<preparation>& p, const result<void>& outcome);

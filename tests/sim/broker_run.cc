@@ -126,8 +126,18 @@ class broker_run {
 
   // True: the node serves and the clients are connected.
   bool open() {
+    // With its reserve whole a node starts on a disk that is full to the last byte.
+    bool reserves_whole = troubles_.now() == trouble::full_at_start;
+    for (std::uint32_t r = 0; r < reactors_; ++r) {
+      const auto* f = volume_.find("s" + std::to_string(r) + "/reserve");
+      reserves_whole = reserves_whole && f != nullptr && f->cache.size() >= options_.reserve_bytes;
+    }
+    if (reserves_whole) ++outcome_.counts["full_with_reserve"];
     for (int attempt = 0;; ++attempt) {
-      if (attempt == 4) volume_.faults = {};
+      if (attempt == 4) {
+        volume_.faults = {};
+        volume_.set_capacity(1ULL << 30);  // nothing was kept in reserve when the disk became full
+      }
       auto done = open_stores();
       if (done && !volume_.dead()) done = start_cores();
       if (volume_.dead()) {
@@ -137,7 +147,7 @@ class broker_run {
       if (!outcome_.failure.empty()) return false;
       if (done) break;
       const bool excused = (excuse_.io && (done.error().code == errc::io || done.error().code == errc::fenced)) ||
-                           (excuse_.no_space && done.error().code == errc::no_space);
+                           (excuse_.no_space && done.error().code == errc::no_space && !reserves_whole);
       if (!excused || attempt > 6) {
         fail("the node does not start: " + done.error().describe());
         return false;

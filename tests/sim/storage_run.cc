@@ -112,7 +112,12 @@ class storage_run {
     for (auto& n : nodes_) n->excuse = e;
     ++outcome_.counts["trouble_" + std::to_string(static_cast<int>(troubles_.now()))];
     troubles_.choose_crash();
+    // With its reserve whole a store opens on a disk that is full to the last byte.
+    full_with_reserve_ = troubles_.now() == trouble::full_at_start &&
+                         std::all_of(nodes_.begin(), nodes_.end(), [](const auto& n) { return n->has_reserve(); });
+    if (full_with_reserve_) ++outcome_.counts["full_with_reserve"];
     if (!open_all()) return;
+    full_with_reserve_ = false;
     verify_all();
     const std::uint64_t pieces = dice_.between(10, 120);
     for (std::uint64_t i = 0; i < pieces && !over(); ++i) {
@@ -164,7 +169,7 @@ class storage_run {
     }
     const bool reason = (why.code == errc::io && nodes_[0]->excuse.io) ||
                         (why.code == errc::corrupt && !flipped_.empty()) ||
-                        (why.code == errc::no_space && nodes_[0]->excuse.no_space);
+                        (why.code == errc::no_space && nodes_[0]->excuse.no_space && !full_with_reserve_);
     if (!reason || attempt > 5) {
       fail("the store does not open: " + why.describe());
       return false;
@@ -174,6 +179,7 @@ class storage_run {
     volume_.kill_process();
     if (why.code == errc::corrupt) repair();
     if (attempt >= 2) volume_.faults = {};
+    if (attempt >= 2 && why.code == errc::no_space) volume_.set_capacity(1ULL << 30);
     return true;
   }
 
@@ -181,7 +187,8 @@ class storage_run {
   [[nodiscard]] static byte_vector around(const platform::sim::sim_inode& node, std::uint64_t bit) {
     const std::uint64_t to = std::min<std::uint64_t>(bit / 8 + 1, node.cache.size());
     const std::uint64_t from = to < 32 ? 0 : to - 32;
-    return {node.cache.begin() + static_cast<std::ptrdiff_t>(from), node.cache.begin() + static_cast<std::ptrdiff_t>(to)};
+    return {node.cache.begin() + static_cast<std::ptrdiff_t>(from),
+            node.cache.begin() + static_cast<std::ptrdiff_t>(to)};
   }
 
   // Flips the same bits back, where nobody wrote since: a store that refused must have left everything as it was.
@@ -331,6 +338,7 @@ class storage_run {
   troubles troubles_{volume_, dice_};
   std::vector<flip> flipped_;
   bool crashed_ = false;
+  bool full_with_reserve_ = false;
   bool damage_ = true;
   seed_outcome outcome_;
 };

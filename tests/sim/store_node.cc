@@ -144,6 +144,11 @@ void store_node::check_clean_start() {
   if (r.orphans_removed != 0) fail(std::to_string(r.orphans_removed) + " files that nobody names after a clean stop");
 }
 
+bool store_node::has_reserve() const {
+  const auto* f = volume_.find(folder_ + "/reserve");
+  return f != nullptr && f->cache.size() >= options_.reserve_bytes;
+}
+
 void store_node::check_bounds() {
   for (auto& [id, log] : known.logs) {
     const std::string name = "log " + std::to_string(id.raw());

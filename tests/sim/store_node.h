@@ -70,6 +70,8 @@ class store_node {
   void check_bounds();
   // After a clean stop no record is left to replay.
   void check_clean_start();
+  // What it keeps for a start on a full disk is there, whole.
+  [[nodiscard]] bool has_reserve() const;
   // Bulk is taken (after a full disk or a full ring, in the end it must be).
   [[nodiscard]] bool writable() const { return store_->writable(model::log_store::write_class::bulk).has_value(); }
 

@@ -37,6 +37,7 @@ storage::store_options draw_store_options(sim_rng& dice) {
   o.clean_interval_ms = static_cast<std::int64_t>(dice.between(5, 100));
   o.critical_free_bytes = o.ring_bytes_max + (64U << 10);
   o.resume_free_bytes = o.critical_free_bytes + (32U << 10);
+  o.reserve_bytes = o.wal_file_bytes + (128U << 10);
   o.space_poll_ms = static_cast<std::int64_t>(dice.between(1, 5));
   return o;
 }
@@ -47,6 +48,7 @@ const std::vector<crash_site>& rare_sites() {
   static const std::vector<crash_site> sites{
       {op_kind::truncate, "s#/data/#.log"},
       {op_kind::unlink, "s#/manifest.new"},
+      {op_kind::unlink, "s#/reserve"},
   };
   return sites;
 }
@@ -57,7 +59,7 @@ excuses troubles::choose() {
   volume_.faults = {};
   volume_.slow_factor = 1;
   volume_.set_capacity(1ULL << 30);
-  now_ = dice_.chance(0.5) ? trouble::none : static_cast<trouble>(dice_.between(1, 7));
+  now_ = dice_.chance(0.5) ? trouble::none : static_cast<trouble>(dice_.between(1, 8));
   excuses e;
   auto& f = volume_.faults;
   const double rate = dice_.chance(0.5) ? 0.02 : 0.2;
@@ -87,7 +89,11 @@ excuses troubles::choose() {
       break;
     case trouble::full_disk:
       e.no_space = true;
-      break;  // begins when the store is open
+      break;                      // begins when the store is open
+    case trouble::full_at_start:  // to the last byte, before the store is opened
+      e.no_space = true;
+      volume_.set_capacity(volume_.used_bytes());
+      break;
     case trouble::slow_disk:
       volume_.slow_factor = dice_.between(5, 40);
       break;
@@ -164,6 +170,10 @@ const std::vector<crash_site>& storage_sites() {
       {op_kind::rename, "s#/superblock"},
       {op_kind::unlink, "s#/manifest.new"},
       {op_kind::sync_folder, "s#"},
+      {op_kind::create, "s#/reserve"},
+      {op_kind::allocate, "s#/reserve"},
+      {op_kind::sync, "s#/reserve"},
+      {op_kind::unlink, "s#/reserve"},
   };
   return sites;
 }

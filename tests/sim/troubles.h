@@ -12,7 +12,7 @@
 
 namespace weir::sim_tests {
 
-enum class trouble { none, wal_io, data_io, read_io, read_flips, metadata_io, full_disk, slow_disk };
+enum class trouble { none, wal_io, data_io, read_io, read_flips, metadata_io, full_disk, slow_disk, full_at_start };
 
 // Small limits, drawn by seed, so that a few hundred records turn the WAL over and make many files.
 [[nodiscard]] storage::store_options draw_store_options(platform::sim::sim_rng& dice);
