@@ -9,16 +9,46 @@ namespace {
 constexpr std::align_val_t alignment{wal_page_bytes};
 }  // namespace
 
+// Standard pieces never exceed the budget: one is made only when none is free. Pieces of other sizes push kept ones out.
 bool read_pool::take(std::size_t charge) {
-  const std::lock_guard lock(guard_);
-  if (held_ != 0 && held_ + charge > bytes_max_) return false;
-  held_ += charge;
-  const bool reuses = charge == standard_bytes_ && !kept_.empty();
-  while (!reuses && !kept_.empty() && held_ + kept_.size() * standard_bytes_ > bytes_max_) {
+  const std::uint64_t held = held_.load(std::memory_order_relaxed);
+  if (held != 0 && held + charge > bytes_max_) return false;
+  held_.fetch_add(charge, std::memory_order_relaxed);
+  if (charge == standard_bytes_) return true;
+  collect_returned();
+  while (!kept_.empty() && held + charge + kept_.size() * standard_bytes_ > bytes_max_) {
     free_standard(kept_.back());
     kept_.pop_back();
   }
   return true;
+}
+
+std::byte* read_pool::memory(std::size_t charge) {
+  if (charge != standard_bytes_) return static_cast<std::byte*>(::operator new(charge, alignment));
+  if (kept_.empty()) collect_returned();
+  if (kept_.empty()) return static_cast<std::byte*>(allocate_ ? allocate_(charge) : ::operator new(charge, alignment));
+  std::byte* const again = kept_.back();
+  kept_.pop_back();
+  return again;
+}
+
+void read_pool::give(std::byte* memory, std::size_t charge) {
+  held_.fetch_sub(charge, std::memory_order_relaxed);
+  if (charge != standard_bytes_) return ::operator delete(memory, alignment);
+  auto* const piece = new (memory) returned_piece{returned_.load(std::memory_order_relaxed)};
+  // Pairs with collect_returned: the last reader is done before anybody writes here again.
+  while (!returned_.compare_exchange_weak(piece->next, piece, std::memory_order_release, std::memory_order_relaxed)) {
+  }
+}
+
+// Takes all at once, so that no other thread can take one that is being looked at.
+void read_pool::collect_returned() {
+  returned_piece* p = returned_.exchange(nullptr, std::memory_order_acquire);
+  while (p != nullptr) {
+    returned_piece* const next = p->next;
+    kept_.push_back(reinterpret_cast<std::byte*>(p));
+    p = next;
+  }
 }
 
 void read_pool::free_standard(std::byte* memory) {
@@ -29,49 +59,13 @@ void read_pool::free_standard(std::byte* memory) {
   }
 }
 
-std::byte* read_pool::memory(std::size_t charge) {
-  if (charge != standard_bytes_) return static_cast<std::byte*>(::operator new(charge, alignment));
-  {
-    const std::lock_guard lock(guard_);
-    if (!kept_.empty()) {
-      std::byte* const again = kept_.back();
-      kept_.pop_back();
-      return again;
-    }
-  }
-  return static_cast<std::byte*>(allocate_ ? allocate_(charge) : ::operator new(charge, alignment));
-}
-
-void read_pool::give(std::byte* memory, std::size_t charge) {
-  const bool standard = charge == standard_bytes_;
-  {
-    const std::lock_guard lock(guard_);
-    held_ -= charge;
-    if (standard && held_ + (kept_.size() + 1) * standard_bytes_ <= bytes_max_) return kept_.push_back(memory);
-  }
-  if (!standard) {
-    ::operator delete(memory, alignment);
-  } else {
-    free_standard(memory);
-  }
-}
-
 void read_pool::release_kept() {
-  std::vector<std::byte*> mine;
-  {
-    const std::lock_guard lock(guard_);
-    mine = std::exchange(kept_, {});
-  }
-  for (std::byte* const p : mine) free_standard(p);
+  collect_returned();
+  for (std::byte* const p : std::exchange(kept_, {})) free_standard(p);
 }
 
-std::uint64_t read_pool::held() const {
-  const std::lock_guard lock(guard_);
-  return held_;
-}
-
-std::uint64_t read_pool::kept_bytes() const {
-  const std::lock_guard lock(guard_);
+std::uint64_t read_pool::kept_bytes() {
+  collect_returned();
   return kept_.size() * standard_bytes_;
 }
 

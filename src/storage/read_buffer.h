@@ -3,10 +3,10 @@
 // any thread.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "base/bytes.h"
@@ -34,27 +34,34 @@ class read_pool {
   [[nodiscard]] bool take(std::size_t charge);
   // Aligned to disk_block_bytes.
   [[nodiscard]] std::byte* memory(std::size_t charge);
+  // Any thread.
   void give(std::byte* memory, std::size_t charge);
 
   // Returns what is kept for reuse to the system.
   void release_kept();
-  [[nodiscard]] std::uint64_t held() const;
-  [[nodiscard]] std::uint64_t kept_bytes() const;
+  [[nodiscard]] std::uint64_t held() const { return held_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t kept_bytes();
 
  private:
+  // A piece on its way back; it lies in the piece's own memory.
+  struct returned_piece {
+    returned_piece* next;
+  };
   // The largest common read, with room for whole blocks at both ends.
   static std::size_t standard_size(const store_options& o) {
-    return static_cast<std::size_t>(round_up_page(std::uint64_t{o.read_ahead_bytes} + o.index_span_bytes)) + wal_page_bytes;
+    return static_cast<std::size_t>(round_up_page(std::uint64_t{o.read_ahead_bytes} + o.index_span_bytes)) +
+           wal_page_bytes;
   }
+  void collect_returned();
   void free_standard(std::byte* memory);
 
   std::function<void*(std::size_t)> allocate_;  // null: operator new
   std::function<void(void*, std::size_t)> release_;
   const std::uint64_t bytes_max_;
   const std::size_t standard_bytes_;
-  mutable std::mutex guard_;
-  std::uint64_t held_ = 0;
-  std::vector<std::byte*> kept_;  // standard pieces; held and kept together stay below bytes_max
+  std::atomic<std::uint64_t> held_{0};
+  std::atomic<returned_piece*> returned_{nullptr};  // given back and not yet collected by the owner
+  std::vector<std::byte*> kept_;                    // standard pieces, the owner's
 };
 
 class read_buffer {
