@@ -73,9 +73,9 @@ class fetch_part {
     bool urgent = false;   // an error, a limit that was hit, or its time is up: answer whatever there is
     bool refused = false;  // the store was too busy to read something
     bool waiting = false;
-    bool queued = false;  // in ready_
+    bool queued = false;   // in ready_
     bool reports = false;  // what brought it there is its share alone
-    bool slept = false;   // a read came back later: the logs may have moved meanwhile
+    bool slept = false;    // a read came back later: the logs may have moved meanwhile
   };
 
   void check(const model::caller& who, const model::fetch& c, std::size_t index, part& p,

@@ -32,14 +32,14 @@ struct log_defaults {
 
 // Memory and outstanding work of one reactor. Past a limit there is one named refusal, `busy` unless said otherwise.
 struct core_limits {
-  std::size_t waiting_produce_bytes = 64U << 20;  // produce commands that wait for room in the store
-  std::size_t fetches_waiting = 200'000;          // long polls; past it a fetch answers at once with what there is
+  std::size_t waiting_produce_bytes = 64U << 20;     // produce commands that wait for room in the store
+  std::size_t fetches_waiting = 200'000;             // long polls; past it a fetch answers at once with what there is
   std::size_t fetch_partitions_waiting = 2'000'000;  // partitions in all of them; the same
-  std::size_t producers_per_partition = 10'000;   // idempotent producers remembered; the longest idle are forgotten
-  std::size_t topics = 1'000'000;                 // refused with policy_violation
-  std::size_t topics_per_request = 10'000;        // created, or configurations described; refused with policy_violation
-  std::int32_t partitions_per_topic = 100'000;    // refused with invalid_partitions
-  std::size_t partitions = 1'000'000;             // of the node; refused with policy_violation
+  std::size_t producers_per_partition = 10'000;      // idempotent producers remembered; the longest idle are forgotten
+  std::size_t topics = 1'000'000;                    // refused with policy_violation
+  std::size_t topics_per_request = 10'000;      // created, or configurations described; refused with policy_violation
+  std::int32_t partitions_per_topic = 100'000;  // refused with invalid_partitions
+  std::size_t partitions = 1'000'000;           // of the node; refused with policy_violation
   // What goes into one record of the store; below its own limit. A larger entry is refused with message_too_large.
   std::size_t record_bytes = 24U << 20;
 };

@@ -77,17 +77,7 @@ struct config_entry {
   source from = source::default_value;
   bool read_only = false;
   bool sensitive = false;
-  enum class type : std::uint8_t {
-    boolean,
-    text,
-    int32,
-    int16,
-    int64,
-    real,
-    list,
-    klass,
-    password
-  } kind = type::text;
+  enum class type : std::uint8_t { boolean, text, int32, int16, int64, real, list, klass, password } kind = type::text;
   std::string documentation;
   // The chain of values behind this one, nearest first.
   struct synonym {
@@ -247,14 +237,7 @@ struct fetched {
 
 // ---- offsets of logs
 // --------------------------------------------------------------------------------------------------
-enum class offset_spec : std::uint8_t {
-  earliest,
-  latest,
-  max_timestamp,
-  earliest_local,
-  latest_tiered,
-  at_time
-};
+enum class offset_spec : std::uint8_t { earliest, latest, max_timestamp, earliest_local, latest_tiered, at_time };
 struct list_offsets {
   struct item {
     topic_ref topic;
@@ -539,16 +522,15 @@ struct group_offsets_deleted {
 };
 
 using command =
-    std::variant<describe_topics, create_topics, delete_topics, grow_topics, describe_configs, alter_configs,
-                 produce, fetch, list_offsets, epoch_ends, delete_records, init_producer, describe_producers,
-                 describe_log_dirs, join_group, sync_group, heartbeat, leave_group, commit_offsets,
-                 fetch_offsets, describe_groups, list_groups, delete_groups, delete_group_offsets>;
+    std::variant<describe_topics, create_topics, delete_topics, grow_topics, describe_configs, alter_configs, produce,
+                 fetch, list_offsets, epoch_ends, delete_records, init_producer, describe_producers, describe_log_dirs,
+                 join_group, sync_group, heartbeat, leave_group, commit_offsets, fetch_offsets, describe_groups,
+                 list_groups, delete_groups, delete_group_offsets>;
 
-using event =
-    std::variant<topics_described, topics_created, topics_deleted, topics_grown, configs_described,
-                 configs_altered, produced, fetched, offsets_listed, epoch_ends_found, records_deleted,
-                 producer_ready, producers_described, log_dirs_described, group_joined, group_synced,
-                 heartbeat_seen, group_left, offsets_committed, offsets_fetched, groups_described,
-                 groups_listed, groups_deleted, group_offsets_deleted>;
+using event = std::variant<topics_described, topics_created, topics_deleted, topics_grown, configs_described,
+                           configs_altered, produced, fetched, offsets_listed, epoch_ends_found, records_deleted,
+                           producer_ready, producers_described, log_dirs_described, group_joined, group_synced,
+                           heartbeat_seen, group_left, offsets_committed, offsets_fetched, groups_described,
+                           groups_listed, groups_deleted, group_offsets_deleted>;
 
 }  // namespace weir::model

@@ -84,8 +84,7 @@ class entry_format {
   // inspected.
   static constexpr std::size_t stamp_bytes_max = 64;
   [[nodiscard]] virtual std::size_t stamp(bytes payload, offset base, epoch leader_epoch,
-                                          std::optional<std::int64_t> append_time_ms,
-                                          mutable_bytes head) const = 0;
+                                          std::optional<std::int64_t> append_time_ms, mutable_bytes head) const = 0;
 
   // Calls `visit` for each record in order until it returns false. Opens compression, within the named
   // limits.
@@ -93,8 +92,7 @@ class entry_format {
                                               const std::function<bool(const record_view&)>& visit) const = 0;
 
   // The first record with timestamp >= `from_ms`; nullopt when the entry has none.
-  [[nodiscard]] virtual result<std::optional<found_record>> find_time(bytes payload,
-                                                                      std::int64_t from_ms) const = 0;
+  [[nodiscard]] virtual result<std::optional<found_record>> find_time(bytes payload, std::int64_t from_ms) const = 0;
 
   // The entry with only the records for which `keep` is true; offsets, first and last sequence stay as they
   // were. When nothing is left the entry may be empty (it still covers its offsets), and `out` says so with
@@ -104,8 +102,8 @@ class entry_format {
     std::uint32_t records_left = 0;
     std::int64_t max_timestamp_ms = -1;
   };
-  [[nodiscard]] virtual result<filtered> filter(
-      bytes payload, const std::function<bool(const record_view&)>& keep) const = 0;
+  [[nodiscard]] virtual result<filtered> filter(bytes payload,
+                                                const std::function<bool(const record_view&)>& keep) const = 0;
 
   // The entry with its records compressed as `how` says; everything else that the producer wrote stays. The payload was
   // inspected; here every record is opened and checked, so the facts are exact. Faults: as for inspect, and unsupported

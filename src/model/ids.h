@@ -31,8 +31,7 @@ struct uuid {
 template<>
 struct std::hash<weir::model::uuid> {
   std::size_t operator()(const weir::model::uuid& u) const noexcept {
-    return weir::load_le<std::uint64_t>(reinterpret_cast<const std::byte*>(u.data.data())) *
-               0x9e3779b97f4a7c15ULL ^
+    return weir::load_le<std::uint64_t>(reinterpret_cast<const std::byte*>(u.data.data())) * 0x9e3779b97f4a7c15ULL ^
            weir::load_le<std::uint64_t>(reinterpret_cast<const std::byte*>(u.data.data()) + 8);
   }
 };

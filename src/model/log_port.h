@@ -109,7 +109,7 @@ using read_done = std::function<void(result<read_batch>)>;
 struct read_request {
   log_id log{};
   offset from{};
-  offset below{};  // entries whose base is >= this are not returned (durable end, last stable offset, ...)
+  offset below{};             // entries whose base is >= this are not returned (durable end, last stable offset, ...)
   std::size_t bytes_max = 0;  // of payload; the first entry is returned even if larger when `at_least_one`
   bool at_least_one = true;
 };

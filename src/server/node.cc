@@ -24,7 +24,8 @@ void unmap_memory(void* p, std::size_t bytes) { ::munmap(p, bytes); }
 
 constexpr std::int64_t watch_ns = 1'000'000'000;
 constexpr std::int64_t progress_ns = 1'000'000'000;
-constexpr std::int64_t files_kept_back = 256;  // open files that are not connections, besides the stores' own, which take two each
+constexpr std::int64_t files_kept_back =
+    256;  // open files that are not connections, besides the stores' own, which take two each
 
 std::uint32_t reactors_for_this_machine() {
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());

@@ -24,8 +24,8 @@ struct chunk : std::enable_shared_from_this<chunk> {
 
   std::byte* data = nullptr;
   std::size_t capacity = 0;
-  std::size_t used = 0;        // bytes that belong to blocks
-  std::uint64_t serial = 0;    // rises in the order of the WAL
+  std::size_t used = 0;                // bytes that belong to blocks
+  std::uint64_t serial = 0;            // rises in the order of the WAL
   std::vector<std::uint32_t> touched;  // slots of logs with entries here; repeats are possible
   std::function<void(void*, std::size_t)> release;
 

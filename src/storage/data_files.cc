@@ -69,7 +69,8 @@ result<std::shared_ptr<platform::file>> data_files::open(data_file& f, bool crea
     open_.splice(open_.begin(), open_, f.lru);
     return f.open;
   }
-  auto handle = disk_.open(data_file_name(f.id, f.kind), {.create = create, .drop_synced = f.kind == data_file_kind::own});
+  auto handle =
+      disk_.open(data_file_name(f.id, f.kind), {.create = create, .drop_synced = f.kind == data_file_kind::own});
   if (!handle) return handle.error();
   f.open = *handle;
   open_.push_front(&f);

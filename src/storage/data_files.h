@@ -18,14 +18,14 @@ namespace weir::storage {
 struct data_file {
   std::uint64_t id = 0;
   data_file_kind kind = data_file_kind::own;
-  model::log_id log{};            // own files
+  model::log_id log{};  // own files
   std::int64_t created_ms = 0;
-  std::uint64_t length = 0;       // entries end here, as the manifest says
-  std::uint64_t written = 0;      // entries end here, with a checkpoint that is under way
-  bool sealed = false;            // never appended to again
-  bool recorded = false;          // named by the manifest
+  std::uint64_t length = 0;   // entries end here, as the manifest says
+  std::uint64_t written = 0;  // entries end here, with a checkpoint that is under way
+  bool sealed = false;        // never appended to again
+  bool recorded = false;      // named by the manifest
   bool footer_checked = false;
-  std::uint32_t extents = 0;      // that refer to it; 0 and recorded or failed: dead
+  std::uint32_t extents = 0;  // that refer to it; 0 and recorded or failed: dead
   std::shared_ptr<platform::file> open;
   std::list<data_file*>::iterator lru{};
   // The sparse index, once it was built or loaded; complete up to `indexed`.

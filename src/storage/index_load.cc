@@ -49,20 +49,21 @@ void reader::load_footer(const scan_ptr& op) {
   const auto length = static_cast<std::size_t>(op->handle->size() - op->end);
   auto buffer = read_buffer::make(pool_, length);
   if (buffer == nullptr) return index_done(op, fault(errc::busy, "too many reads from disk are under way"));
-  op->handle->read(op->end, buffer->all(), [this, alive = std::weak_ptr(alive_), op, buffer](const result<std::size_t>& got) {
-    if (alive.expired()) return;
-    const bytes all = buffer->all();
-    if (!got || *got != all.size()) return scan(op);
-    const auto trailer = decode_data_trailer(all.last(data_trailer_bytes));
-    if (!trailer || trailer->footer_position != op->end) return scan(op);
-    auto index = decode_index_footer(all.first(all.size() - data_trailer_bytes), *trailer);
-    if (!index || index->empty()) return scan(op);
-    if (data_file* f = core_.files.find(op->file_id); f != nullptr) {
-      f->index = std::move(*index);
-      f->indexed = op->end;
-    }
-    index_done(op, {});
-  });
+  op->handle->read(op->end, buffer->all(),
+                   [this, alive = std::weak_ptr(alive_), op, buffer](const result<std::size_t>& got) {
+                     if (alive.expired()) return;
+                     const bytes all = buffer->all();
+                     if (!got || *got != all.size()) return scan(op);
+                     const auto trailer = decode_data_trailer(all.last(data_trailer_bytes));
+                     if (!trailer || trailer->footer_position != op->end) return scan(op);
+                     auto index = decode_index_footer(all.first(all.size() - data_trailer_bytes), *trailer);
+                     if (!index || index->empty()) return scan(op);
+                     if (data_file* f = core_.files.find(op->file_id); f != nullptr) {
+                       f->index = std::move(*index);
+                       f->indexed = op->end;
+                     }
+                     index_done(op, {});
+                   });
 }
 
 void reader::scan(const scan_ptr& op) {
@@ -79,25 +80,29 @@ void reader::scan(const scan_ptr& op) {
       std::min<std::uint64_t>(left, std::max<std::size_t>(core_.options.read_ahead_bytes, op->least_bytes)));
   auto buffer = read_buffer::make(pool_, want);
   if (buffer == nullptr) return index_done(op, fault(errc::busy, "too many reads from disk are under way"));
-  op->handle->read(op->position, buffer->all(), [this, alive = std::weak_ptr(alive_), op, buffer](const result<std::size_t>& got) {
-    if (alive.expired()) return;
-    const std::string where = op->file_name + " at byte " + std::to_string(op->position);
-    if (!got) return index_done(op, fault(got.error().code, where + ": " + got.error().text));
-    bytes rest = buffer->all();
-    if (*got != rest.size()) return index_done(op, fault(errc::corrupt, where + ": the file ends early"));
-    const std::uint64_t before = op->position;
-    for (std::size_t size = entry_size_at(rest); size != 0 && size <= rest.size(); size = entry_size_at(rest)) {
-      auto e = parse_entry(rest);
-      if (!e) return index_done(op, fault(e.error().code, op->file_name + " at byte " + std::to_string(op->position) + ": " + e.error().text));
-      op->built.add(e->header.base, op->position, e->header.max_timestamp_ms);
-      op->position += size;
-      rest = rest.subspan(size);
-    }
-    op->least_bytes = entry_size_at(rest);
-    const bool stuck = op->position == before && (op->least_bytes == 0 || op->least_bytes <= rest.size());
-    if (stuck || op->position + op->least_bytes > op->end) return index_done(op, fault(errc::corrupt, where + ": not an entry"));
-    scan(op);
-  });
+  op->handle->read(
+      op->position, buffer->all(), [this, alive = std::weak_ptr(alive_), op, buffer](const result<std::size_t>& got) {
+        if (alive.expired()) return;
+        const std::string where = op->file_name + " at byte " + std::to_string(op->position);
+        if (!got) return index_done(op, fault(got.error().code, where + ": " + got.error().text));
+        bytes rest = buffer->all();
+        if (*got != rest.size()) return index_done(op, fault(errc::corrupt, where + ": the file ends early"));
+        const std::uint64_t before = op->position;
+        for (std::size_t size = entry_size_at(rest); size != 0 && size <= rest.size(); size = entry_size_at(rest)) {
+          auto e = parse_entry(rest);
+          if (!e)
+            return index_done(op, fault(e.error().code, op->file_name + " at byte " + std::to_string(op->position) +
+                                                            ": " + e.error().text));
+          op->built.add(e->header.base, op->position, e->header.max_timestamp_ms);
+          op->position += size;
+          rest = rest.subspan(size);
+        }
+        op->least_bytes = entry_size_at(rest);
+        const bool stuck = op->position == before && (op->least_bytes == 0 || op->least_bytes <= rest.size());
+        if (stuck || op->position + op->least_bytes > op->end)
+          return index_done(op, fault(errc::corrupt, where + ": not an entry"));
+        scan(op);
+      });
 }
 
 void reader::index_done(const scan_ptr& op, const result<void>& outcome) {

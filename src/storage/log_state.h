@@ -66,8 +66,8 @@ class tail_index {
   // Index of the first entry at or behind `place`.
   [[nodiscard]] std::size_t find_place(ring_position place) const {
     const auto begin = all_.begin() + static_cast<std::ptrdiff_t>(head_);
-    const auto it = std::lower_bound(begin, all_.end(), place,
-                                     [](const tail_entry& e, ring_position p) { return e.place() < p; });
+    const auto it =
+        std::lower_bound(begin, all_.end(), place, [](const tail_entry& e, ring_position p) { return e.place() < p; });
     return static_cast<std::size_t>(it - begin);
   }
 
@@ -88,17 +88,17 @@ struct extent {
 
 // How far compaction has been. Not persistent: after a restart everything counts as dirty, and tombstones wait once more.
 struct clean_state {
-  model::offset to{};            // everything before it has been through a pass
+  model::offset to{};             // everything before it has been through a pass
   model::offset tombstones_to{};  // tombstones before it have been there for every reader since `tombstones_ms`
   std::int64_t tombstones_ms = 0;
-  bool tombstones = false;        // the last pass left some
+  bool tombstones = false;  // the last pass left some
 };
 
 struct log_state {
   model::log_id id{};
   model::shard_id shard{};
   std::uint32_t slot = 0;
-  bool dirty = false;    // changed since the last checkpoint began
+  bool dirty = false;  // changed since the last checkpoint began
   bool removed = false;
   model::offset start{};
   model::offset flushed_end{};
@@ -147,7 +147,7 @@ class log_table {
   void remove(log_state& log);
   void free_slot(std::uint32_t slot);
   [[nodiscard]] std::size_t size() const { return count_; }
-  template <class F>
+  template<class F>
   void each(F f) const {
     for (const auto& l : slots_) {
       if (l != nullptr && !l->removed) f(*l);

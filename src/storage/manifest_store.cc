@@ -45,7 +45,8 @@ result<std::vector<manifest_edit>> manifest_store::load(std::uint64_t store_id) 
       const errc code = edit.error().code == errc::unsupported ? errc::unsupported : errc::corrupt;
       return fault(code, "manifest at byte " + std::to_string(at) + ": " + edit.error().describe());
     }
-    if (edit->seq != edits.size() + 1) return fault(errc::corrupt, "manifest at byte " + std::to_string(at) + ": out of order");
+    if (edit->seq != edits.size() + 1)
+      return fault(errc::corrupt, "manifest at byte " + std::to_string(at) + ": out of order");
     edits.push_back(std::move(*edit));
     at += used;
   }
@@ -67,7 +68,8 @@ result<void> manifest_store::make_durable() {
   return disk_.sync_folder_now("");
 }
 
-void manifest_store::append(manifest_edit edit, bool full, std::uint64_t store_id, std::function<void(result<void>)> done) {
+void manifest_store::append(manifest_edit edit, bool full, std::uint64_t store_id,
+                            std::function<void(result<void>)> done) {
   if (full) {
     edit.seq = 1;
     next_seq_ = 2;
@@ -81,19 +83,20 @@ void manifest_store::append(manifest_edit edit, bool full, std::uint64_t store_i
   auto handle = handle_;
   const std::uint64_t at = size_;
   size_ += data->size();
-  handle->write(at, {bytes(*data)}, [this, alive = std::weak_ptr(alive_), data, handle, done](const result<std::size_t>& moved) {
-    if (alive.expired()) return;
-    if (!moved || *moved != data->size()) {
-      handle_.reset();
-      return done(moved ? fault(errc::io, "manifest: short write") : moved.error());
-    }
-    if (options_.planted == planted_fault::manifest_sync_skipped) return done({});
-    handle->sync([this, alive, handle, done](const result<void>& synced) {
-      if (alive.expired()) return;
-      if (!synced) handle_.reset();
-      done(synced);
-    });
-  });
+  handle->write(at, {bytes(*data)},
+                [this, alive = std::weak_ptr(alive_), data, handle, done](const result<std::size_t>& moved) {
+                  if (alive.expired()) return;
+                  if (!moved || *moved != data->size()) {
+                    handle_.reset();
+                    return done(moved ? fault(errc::io, "manifest: short write") : moved.error());
+                  }
+                  if (options_.planted == planted_fault::manifest_sync_skipped) return done({});
+                  handle->sync([this, alive, handle, done](const result<void>& synced) {
+                    if (alive.expired()) return;
+                    if (!synced) handle_.reset();
+                    done(synced);
+                  });
+                });
 }
 
 void manifest_store::rewrite(std::shared_ptr<byte_vector> data, std::function<void(result<void>)> done) {

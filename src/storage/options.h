@@ -23,16 +23,16 @@ struct store_options {
   std::uint32_t wal_files_min = 2;                  // kept when idle
   std::uint32_t wal_files_max = 12;                 // then appends wait for a checkpoint
   std::uint32_t wal_writes_in_flight = 4;
-  std::uint32_t wal_write_bytes_max = 1U << 20;     // also the size of a memory chunk
-  std::uint64_t record_bytes_max = 32ULL << 20;     // one new_record with everything in it; appending more is a bug
+  std::uint32_t wal_write_bytes_max = 1U << 20;  // also the size of a memory chunk
+  std::uint64_t record_bytes_max = 32ULL << 20;  // one new_record with everything in it; appending more is a bug
 
   // ---- memory
-  std::uint64_t ring_bytes_max = 256ULL << 20;   // data that is not yet in segments; then bulk is refused with busy
-  std::uint64_t cache_bytes_max = 64ULL << 20;   // recent chunks kept after they went to segments
-  std::uint64_t read_bytes_max = 64ULL << 20;    // buffers of disk reads that somebody still holds; then read says busy
-  std::uint64_t index_bytes_max = 32ULL << 20;   // sparse indexes of data files in memory
+  std::uint64_t ring_bytes_max = 256ULL << 20;  // data that is not yet in segments; then bulk is refused with busy
+  std::uint64_t cache_bytes_max = 64ULL << 20;  // recent chunks kept after they went to segments
+  std::uint64_t read_bytes_max = 64ULL << 20;   // buffers of disk reads that somebody still holds; then read says busy
+  std::uint64_t index_bytes_max = 32ULL << 20;  // sparse indexes of data files in memory
   std::uint64_t compaction_bytes_max = 64ULL << 20;  // keys that one compaction pass remembers
-  std::uint32_t open_files_max = 512;            // data files open at a time
+  std::uint32_t open_files_max = 512;                // data files open at a time
   // How chunks get their memory; null: aligned operator new. The server gives huge pages here.
   std::function<void*(std::size_t)> chunk_allocate;
   std::function<void(void*, std::size_t)> chunk_release;
@@ -47,13 +47,13 @@ struct store_options {
   std::uint32_t data_writes_in_flight = 4;           // metering: writes of a checkpoint at a time
   std::uint32_t data_syncs_in_flight = 32;           // many: the file system commits them together
   std::uint64_t manifest_rewrite_bytes = 32ULL << 20;
-  std::int64_t quiet_ms = 1000;                      // without an append for so long: checkpoint, if it is worth it,
-  std::uint64_t quiet_bytes = 1ULL << 20;            // that is from so much on;
-  std::int64_t quiet_small_ms = 10'000;              // less than that waits so long, for a trickle not to make many files
-  std::int64_t checkpoint_interval_ms = 60'000;      // at the latest
-  std::int64_t idle_release_ms = 10'000;             // without an append for so long: drop caches
-  std::int64_t tick_ms = 250;                        // how often all of this is looked at
-  std::int64_t clean_interval_ms = 300'000;          // retention and compaction
+  std::int64_t quiet_ms = 1000;                  // without an append for so long: checkpoint, if it is worth it,
+  std::uint64_t quiet_bytes = 1ULL << 20;        // that is from so much on;
+  std::int64_t quiet_small_ms = 10'000;          // less than that waits so long, for a trickle not to make many files
+  std::int64_t checkpoint_interval_ms = 60'000;  // at the latest
+  std::int64_t idle_release_ms = 10'000;         // without an append for so long: drop caches
+  std::int64_t tick_ms = 250;                    // how often all of this is looked at
+  std::int64_t clean_interval_ms = 300'000;      // retention and compaction
 
   // ---- disk space
   std::uint64_t critical_free_bytes = 512ULL << 20;  // below: bulk is refused with no_space; must exceed ring_bytes_max

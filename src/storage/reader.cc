@@ -11,9 +11,11 @@ namespace weir::storage {
 namespace {
 constexpr std::size_t read_least_bytes = 64U << 10;
 constexpr std::size_t entry_bytes_max = 1U << 30;  // far above record_bytes_max: only against damaged lengths
-constexpr int extents_per_read = 64;  // a read over many small pieces ends early after so many
+constexpr int extents_per_read = 64;               // a read over many small pieces ends early after so many
 
-std::string place(const std::string& file, std::uint64_t position) { return file + " at byte " + std::to_string(position); }
+std::string place(const std::string& file, std::uint64_t position) {
+  return file + " at byte " + std::to_string(position);
+}
 }  // namespace
 
 // A read that needs the disk. Everything it needs across waits is copied: logs, extents and files may go meanwhile.
@@ -36,16 +38,15 @@ struct reader::disk_read {
 };
 
 reader::reader(core& c)
-    : core_(c),
-      pool_(std::make_shared<read_pool>(c.options)),
-      alive_(std::make_shared<reader*>(this)) {}
+    : core_(c), pool_(std::make_shared<read_pool>(c.options)), alive_(std::make_shared<reader*>(this)) {}
 
 void reader::read(const model::read_request& request, model::read_done done) {
   log_state* log = core_.logs.find(request.log);
   if (log == nullptr) return done(fault(errc::not_found, "no such log"));
   if (request.from < log->start || request.from > log->end) {
     return done(fault(errc::out_of_range, "offset " + std::to_string(request.from.raw()) + " is outside of [" +
-                                              std::to_string(log->start.raw()) + ", " + std::to_string(log->end.raw()) + "]"));
+                                              std::to_string(log->start.raw()) + ", " + std::to_string(log->end.raw()) +
+                                              "]"));
   }
   model::read_batch out;
   references refs;
@@ -82,7 +83,9 @@ bool reader::from_memory(const log_state& log, const model::read_request& reques
   return true;
 }
 
-void reader::complete(const disk_read_ptr& op) { resolve(std::move(op->out), std::move(op->refs), std::move(op->done)); }
+void reader::complete(const disk_read_ptr& op) {
+  resolve(std::move(op->out), std::move(op->refs), std::move(op->done));
+}
 
 // Puts the bodies in the place of references to them, the last one first.
 void reader::resolve(model::read_batch out, references refs, model::read_done done) {
@@ -93,16 +96,18 @@ void reader::resolve(model::read_batch out, references refs, model::read_done do
   if (!place_of) return done(place_of.error());
   const model::read_request request{place_of->log, place_of->at, place_of->at + 1, 0, true};
   auto rest = std::make_shared<model::read_batch>(std::move(out));
-  read(request, [this, rest, refs = std::move(refs), done = std::move(done), at](result<model::read_batch> got) mutable {
-    if (!got || got->entries.size() != 1) {
-      return done(fault(errc::corrupt, "the body that an entry refers to is gone" + (got ? "" : ": " + got.error().describe())));
-    }
-    const bytes body = got->entries.front().payload;
-    rest->payload_bytes += body.size() - rest->entries[at].payload.size();
-    rest->entries[at].payload = body;
-    rest->owners.insert(rest->owners.end(), got->owners.begin(), got->owners.end());
-    resolve(std::move(*rest), std::move(refs), std::move(done));
-  });
+  read(request,
+       [this, rest, refs = std::move(refs), done = std::move(done), at](result<model::read_batch> got) mutable {
+         if (!got || got->entries.size() != 1) {
+           return done(fault(errc::corrupt,
+                             "the body that an entry refers to is gone" + (got ? "" : ": " + got.error().describe())));
+         }
+         const bytes body = got->entries.front().payload;
+         rest->payload_bytes += body.size() - rest->entries[at].payload.size();
+         rest->entries[at].payload = body;
+         rest->owners.insert(rest->owners.end(), got->owners.begin(), got->owners.end());
+         resolve(std::move(*rest), std::move(refs), std::move(done));
+       });
 }
 
 // Goes on until the answer is complete or the disk is asked.
@@ -120,7 +125,8 @@ void reader::step(const disk_read_ptr& op) {
     rest.from = op->next;
     if (from_memory(*log, rest, op->out, op->refs)) return complete(op);
     const std::size_t i = log->extent_at(op->next);
-    const bool memory_is_next = !log->tail.empty() && (i == log->extents.size() || log->tail.front().base <= log->extents[i].base);
+    const bool memory_is_next =
+        !log->tail.empty() && (i == log->extents.size() || log->tail.front().base <= log->extents[i].base);
     if (i == log->extents.size() || (memory_is_next && op->next < log->extents[i].base)) {
       // Nothing in files here: what was compacted away, then the tail.
       op->next = log->tail.empty() ? log->end : log->tail.front().base;
@@ -168,7 +174,8 @@ void reader::read_extent(const disk_read_ptr& op, log_state& log, const extent& 
 
 void reader::fetch(const disk_read_ptr& op) {
   const std::size_t missing = op->request.bytes_max - std::min(op->request.bytes_max, op->out.payload_bytes);
-  const std::size_t most = std::max<std::size_t>(std::size_t{core_.options.read_ahead_bytes} + core_.options.index_span_bytes, read_least_bytes);
+  const std::size_t most = std::max<std::size_t>(
+      std::size_t{core_.options.read_ahead_bytes} + core_.options.index_span_bytes, read_least_bytes);
   std::size_t want = std::clamp<std::size_t>(missing + core_.options.index_span_bytes, read_least_bytes, most);
   want = std::max(want, op->least_bytes);
   want = static_cast<std::size_t>(std::min<std::uint64_t>(want, op->end_position - op->position));
@@ -181,17 +188,20 @@ void reader::fetch(const disk_read_ptr& op) {
     return op->done(fault(errc::busy, "too many reads from disk are under way or still held"));
   }
   const auto handle = op->handle;
-  handle->read(op->position - lead, buffer->all(),
-               [this, alive = std::weak_ptr(alive_), op, buffer, lead, want](const result<std::size_t>& got) {
-                 if (alive.expired()) return;
-                 if (!got) return op->done(fault(got.error().code, place(op->file_name, op->position) + ": " + got.error().text));
-                 if (*got < lead + want) return op->done(fault(errc::corrupt, place(op->file_name, op->position) + ": the file ends early"));
-                 const auto there = std::min<std::uint64_t>(*got - lead, op->end_position - op->position);
-                 auto more = take(*op, buffer, bytes(buffer->all()).subspan(lead, static_cast<std::size_t>(there)));
-                 if (!more) return op->done(more.error());
-                 if (*more) return fetch(op);
-                 step(op);
-               });
+  handle->read(
+      op->position - lead, buffer->all(),
+      [this, alive = std::weak_ptr(alive_), op, buffer, lead, want](const result<std::size_t>& got) {
+        if (alive.expired()) return;
+        if (!got)
+          return op->done(fault(got.error().code, place(op->file_name, op->position) + ": " + got.error().text));
+        if (*got < lead + want)
+          return op->done(fault(errc::corrupt, place(op->file_name, op->position) + ": the file ends early"));
+        const auto there = std::min<std::uint64_t>(*got - lead, op->end_position - op->position);
+        auto more = take(*op, buffer, bytes(buffer->all()).subspan(lead, static_cast<std::size_t>(there)));
+        if (!more) return op->done(more.error());
+        if (*more) return fetch(op);
+        step(op);
+      });
 }
 
 // Whether the entry still belongs to the answer.
@@ -216,7 +226,8 @@ result<bool> reader::take(disk_read& op, const std::shared_ptr<read_buffer>& buf
     if (size == 0 || size > rest.size()) {
       // Cut by the end of the buffer: read again from here, at least so much, if it is wanted at all.
       op.least_bytes = std::max(size, entry_header_bytes);
-      if (size > entry_bytes_max) return fault(errc::corrupt, place(op.file_name, op.position) + ": an entry is too long");
+      if (size > entry_bytes_max)
+        return fault(errc::corrupt, place(op.file_name, op.position) + ": an entry is too long");
       if (size != 0) op.full = !wanted(op, load_entry_header(rest.data()));
       break;
     }

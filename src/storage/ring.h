@@ -28,7 +28,7 @@ class ring {
   }
   // Drops the oldest covered chunks until at most `cache_bytes` of them are left; `forget(chunk&)` must remove every
   // reference to it.
-  template <class F>
+  template<class F>
   void evict(std::uint64_t cache_bytes, F forget) {
     while (covered_ > 0 && cached_bytes_ > cache_bytes) {
       chunk_ptr c = std::move(chunks_.front());

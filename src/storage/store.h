@@ -37,11 +37,11 @@ class format_registry {
 
 // What recovery found, for the log and for tests.
 struct recovery_report {
-  bool created = false;              // the folder was empty
-  std::uint64_t incarnation = 0;     // of this open
+  bool created = false;           // the folder was empty
+  std::uint64_t incarnation = 0;  // of this open
   std::uint64_t replayed_records = 0;
   std::uint64_t replayed_bytes = 0;
-  std::uint64_t torn_blocks = 0;     // unfinished writes at the end of the WAL, dropped
+  std::uint64_t torn_blocks = 0;  // unfinished writes at the end of the WAL, dropped
   std::uint64_t logs = 0;
   std::uint64_t files = 0;
   std::uint64_t orphans_removed = 0;  // files that no manifest edit names
@@ -60,8 +60,8 @@ class store : public model::log_store {
 // Opens the data folder behind `disk`, recovering what a crash left, or makes a new store in an empty folder. Everything
 // passed by reference must outlive the store. Faults: corrupt (with file and position: nothing was changed), unsupported
 // (a newer format), io, no_space.
-[[nodiscard]] result<std::unique_ptr<store>> open_store(platform::disk& disk, executor& exec, const clock& time, rng& random,
-                                                        const format_registry& formats, model::state_machine& machine,
-                                                        store_options options);
+[[nodiscard]] result<std::unique_ptr<store>> open_store(platform::disk& disk, executor& exec, const clock& time,
+                                                        rng& random, const format_registry& formats,
+                                                        model::state_machine& machine, store_options options);
 
 }  // namespace weir::storage

@@ -158,7 +158,13 @@ void append(benchmark::State& state) {
   state.SetBytesProcessed(state.iterations() * turn * state.range(0));
   state.counters["checkpoints"] = static_cast<double>(env.s->stats().checkpoints);
 }
-BENCHMARK(append)->Args({100, 1})->Args({1024, 1})->Args({1024, 100})->Args({1024, 10000})->Args({16384, 1})->Args({16384, 100});
+BENCHMARK(append)
+    ->Args({100, 1})
+    ->Args({1024, 1})
+    ->Args({1024, 100})
+    ->Args({1024, 10000})
+    ->Args({16384, 1})
+    ->Args({16384, 100});
 
 }  // namespace
 }  // namespace weir::storage

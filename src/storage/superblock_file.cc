@@ -22,7 +22,8 @@ result<std::optional<superblock>> load_superblock(platform::disk& disk) {
       if (!contains(*top, folder)) continue;
       auto inside = disk.list(folder);
       if (!inside) return inside.error();
-      if (!inside->empty()) return fault(errc::corrupt, std::string("superblock is missing, but there are files in ") + folder);
+      if (!inside->empty())
+        return fault(errc::corrupt, std::string("superblock is missing, but there are files in ") + folder);
     }
     if (contains(*top, "manifest")) return fault(errc::corrupt, "superblock is missing, but there is a manifest");
     return std::optional<superblock>{};

@@ -115,7 +115,8 @@ void reader::search_extent(const search_ptr& op, log_state& log, const extent& e
       if (got->entries[i].base >= op->below) break;
       if (got->entries[i].max_timestamp_ms >= op->from_ms) return op->done(std::optional(only(std::move(*got), i)));
     }
-    op->next = got->entries.empty() ? below : std::max(op->next + 1, got->entries.back().base + got->entries.back().count);
+    op->next =
+        got->entries.empty() ? below : std::max(op->next + 1, got->entries.back().base + got->entries.back().count);
     search(op);
   });
 }

@@ -110,7 +110,8 @@ bool wal::submit(const block_ptr& b) {
     if (f == nullptr) return false;
     file_position_ = wal_page_bytes;
     header = page_memory(wal_page_bytes);
-    put_wal_file_header(header.get(), {from_.store_id, from_.incarnation, f->file_seq, b->seq, durable_seq_, f->capacity});
+    put_wal_file_header(header.get(),
+                        {from_.store_id, from_.incarnation, f->file_seq, b->seq, durable_seq_, f->capacity});
   }
   finish_header(*b, *f);
   std::vector<bytes> parts;

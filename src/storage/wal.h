@@ -95,7 +95,7 @@ class wal {
   std::deque<block_ptr> in_flight_;
   std::vector<std::uint64_t> writing_;  // seqs of blocks whose write has not completed
   std::uint64_t covered_seq_ = 0;       // blocks before it are not needed
-  std::uint64_t next_seq_;    // of the open block
+  std::uint64_t next_seq_;              // of the open block
   std::uint64_t durable_seq_;
   ring_position durable_place_;
   std::uint64_t file_position_ = 0;  // in the current file

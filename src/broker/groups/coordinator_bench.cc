@@ -42,7 +42,7 @@ void fetch_offsets(benchmark::State& state) {
   r.groups.commit(shard, r.who, o, [](model::offsets_committed&&) {});
   for (auto _ : state)
     r.groups.fetch_offsets(shard, r.who, {.group = "g", .items = {}},
-                            [](model::offsets_fetched&& e) { benchmark::DoNotOptimize(e); });
+                           [](model::offsets_fetched&& e) { benchmark::DoNotOptimize(e); });
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
 BENCHMARK(fetch_offsets)->Arg(5000);

@@ -114,7 +114,7 @@ TEST_P(posix_disk_test, large_aligned_reads_give_the_same_bytes_cached_and_cold)
   ASSERT_TRUE(sync(*f));
   drop(0);
   check(0, 64);
-  check(40 * disk_block_bytes, 64);  // over the end
+  check(40 * disk_block_bytes, 64);           // over the end
   check(file_blocks * disk_block_bytes, 32);  // less than a block is there
   drop(static_cast<off_t>(10 * disk_block_bytes));
   check(0, 97);

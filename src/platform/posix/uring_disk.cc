@@ -181,7 +181,8 @@ class uring_file final : public posix_file {
 
   // Only clean pages go; what was written meanwhile stays.
   static void drop_pages(uring_queue& ring, const std::shared_ptr<open_file>& f) {
-    ring.start([&](io_uring_sqe* sqe) { io_uring_prep_fadvise(sqe, f->fd.get(), 0, 0, POSIX_FADV_DONTNEED); }, [f](int) {});
+    ring.start([&](io_uring_sqe* sqe) { io_uring_prep_fadvise(sqe, f->fd.get(), 0, 0, POSIX_FADV_DONTNEED); },
+               [f](int) {});
   }
 
   // Durable writes where O_DIRECT is refused: the write counts only after a sync behind it.

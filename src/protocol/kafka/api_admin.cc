@@ -136,8 +136,7 @@ void create_partitions(session& s, const inbound& q) {
   s.ask(q, std::move(c), [](session& to, const inbound& of, model::event&& e) {
     const auto& done = std::get<model::topics_grown>(e);
     create_partitions_response out;
-    for (const auto& t : done.topics)
-      out.results.push_back({t.name, to_error(t.error), optional_text(t.detail)});
+    for (const auto& t : done.topics) out.results.push_back({t.name, to_error(t.error), optional_text(t.detail)});
     to.answer(of, out);
   });
 }
@@ -171,8 +170,7 @@ void answer_configs(session& s, const inbound& q, const model::configs_described
       c.config_type = type_number(k.kind);
       if (documentation) c.documentation = k.documentation;
       if (!synonyms) continue;
-      for (const auto& one : k.synonyms)
-        c.synonyms.push_back({one.name, view_of(one.value), source_number(one.from)});
+      for (const auto& one : k.synonyms) c.synonyms.push_back({one.name, view_of(one.value), source_number(one.from)});
     }
     add_foreign();
   }
@@ -200,8 +198,8 @@ void describe_configs(session& s, const inbound& q) {
     c.items.push_back({*kind, one.resource_name, one.configuration_keys});
   }
   s.ask(q, std::move(c),
-        [foreign = std::move(foreign), synonyms = r->include_synonyms,
-         documentation = r->include_documentation](session& to, const inbound& of, model::event&& e) {
+        [foreign = std::move(foreign), synonyms = r->include_synonyms, documentation = r->include_documentation](
+            session& to, const inbound& of, model::event&& e) {
           answer_configs(to, of, std::get<model::configs_described>(e), foreign, synonyms, documentation);
         });
 }
@@ -235,9 +233,8 @@ void alter(session& s, const inbound& q, const Request& r, bool replace_all, Cha
       out.responses.push_back({to_error(item.error), optional_text(item.detail), type, item.name});
     }
     for (const auto& f : foreign)
-      out.responses.insert(
-          out.responses.begin() + static_cast<std::ptrdiff_t>(std::min(f.at, out.responses.size())),
-          {error_code::invalid_request, foreign_text, f.type, f.name});
+      out.responses.insert(out.responses.begin() + static_cast<std::ptrdiff_t>(std::min(f.at, out.responses.size())),
+                           {error_code::invalid_request, foreign_text, f.type, f.name});
     to.answer(of, out);
   });
 }
@@ -260,11 +257,9 @@ void incremental_alter_configs(session& s, const inbound& q) {
       if (k.config_operation < 0 || k.config_operation > 3)
         return s.hang_up("configuration operation " + std::to_string(k.config_operation) +
                          " does not exist (0 to 3 do)");
-  alter<incremental_alter_configs_response>(
-      s, q, *r, false, [](const incremental_alter_configs_request::config& k) {
-        return model::alter_configs::change{k.name, static_cast<model::alter_configs::op>(k.config_operation),
-                                            k.value};
-      });
+  alter<incremental_alter_configs_response>(s, q, *r, false, [](const incremental_alter_configs_request::config& k) {
+    return model::alter_configs::change{k.name, static_cast<model::alter_configs::op>(k.config_operation), k.value};
+  });
 }
 
 }  // namespace weir::kafka::api

@@ -11,7 +11,7 @@ namespace {
 
 // Bit n stands for the operation with code n. Whoever sees a resource at all may do everything with it: there
 // are no finer rules yet, and the one allow() of the core has already been asked.
-constexpr std::int32_t topic_operations = 0b1101'1111'1000;  // read .. describe, describe and alter configs
+constexpr std::int32_t topic_operations = 0b1101'1111'1000;      // read .. describe, describe and alter configs
 constexpr std::int32_t cluster_operations = 0b1'1111'1010'0000;  // create, alter .. idempotent write
 
 bool is_name_character(char c, bool inner) {
@@ -31,15 +31,13 @@ void api_versions(session& s, const inbound& q) {
   const auto r = s.read<api_versions_request>(q);
   if (!r) return;
   api_versions_response out;
-  if (q.version >= 3 &&
-      !(is_software_text(r->client_software_name) && is_software_text(r->client_software_version))) {
+  if (q.version >= 3 && !(is_software_text(r->client_software_name) && is_software_text(r->client_software_version))) {
     out.error_code = error_code::invalid_request;
     return s.answer(q, out);
   }
   if (q.version >= 3) s.set_software(r->client_software_name, r->client_software_version);
   for (const api_info& a : api_table)
-    if (handler_of(a.key) != nullptr)
-      out.api_keys.push_back({static_cast<std::int16_t>(a.key), a.advertise, a.max});
+    if (handler_of(a.key) != nullptr) out.api_keys.push_back({static_cast<std::int16_t>(a.key), a.advertise, a.max});
   out.finalized_features_epoch = 0;
   s.answer(q, out);
 }
@@ -109,8 +107,7 @@ void find_coordinator(session& s, const inbound& q) {
   constexpr std::int8_t group_key = 0;
   const bool fine = r->key_type == group_key;
   const error_code error = fine ? error_code::none : error_code::invalid_request;
-  const auto refusal =
-      fine ? std::optional<std::string_view>{} : "only groups have coordinators on this broker";
+  const auto refusal = fine ? std::optional<std::string_view>{} : "only groups have coordinators on this broker";
   find_coordinator_response out;
   const std::int32_t node = fine ? s.node().id : -1;
   const std::string_view host = fine ? std::string_view(s.address().host) : std::string_view{};
@@ -143,8 +140,7 @@ void describe_cluster(session& s, const inbound& q) {
   const auto& node = s.node();
   out.cluster_id = node.cluster_id;
   out.controller_id = node.id;
-  out.brokers.push_back(
-      {node.id, s.address().host, s.address().port, optional_text(s.options().rack), false});
+  out.brokers.push_back({node.id, s.address().host, s.address().port, optional_text(s.options().rack), false});
   if (r->include_cluster_authorized_operations) out.cluster_authorized_operations = cluster_operations;
   s.answer(q, out);
 }
@@ -153,12 +149,11 @@ namespace {
 
 // KIP-966: topics sorted by name, from the cursor on, at most `limit` partitions; the rest behind the next
 // cursor.
-void answer_partitions(session& s, const inbound& q, model::topics_described& found,
-                       const std::string& from_topic, std::int32_t from_partition, std::int32_t limit) {
+void answer_partitions(session& s, const inbound& q, model::topics_described& found, const std::string& from_topic,
+                       std::int32_t from_partition, std::int32_t limit) {
   describe_topic_partitions_response out;
   const std::int32_t node = s.node().id;
-  std::sort(found.topics.begin(), found.topics.end(),
-            [](const auto& a, const auto& b) { return a.name < b.name; });
+  std::sort(found.topics.begin(), found.topics.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   for (const auto& t : found.topics) {
     if (t.name < from_topic) continue;
     if (limit <= 0) {
@@ -204,10 +199,9 @@ void describe_topic_partitions(session& s, const inbound& q) {
   std::string from = r->cursor ? std::string(r->cursor->topic_name) : std::string{};
   const std::int32_t first = r->cursor ? std::max(0, r->cursor->partition_index) : 0;
   const std::int32_t limit = std::clamp(r->response_partition_limit, 1, partitions_max);
-  s.ask(q, std::move(c),
-        [from = std::move(from), first, limit](session& to, const inbound& of, model::event&& e) {
-          answer_partitions(to, of, std::get<model::topics_described>(e), from, first, limit);
-        });
+  s.ask(q, std::move(c), [from = std::move(from), first, limit](session& to, const inbound& of, model::event&& e) {
+    answer_partitions(to, of, std::get<model::topics_described>(e), from, first, limit);
+  });
 }
 
 void describe_log_dirs(session& s, const inbound& q) {
@@ -252,22 +246,21 @@ void with_partitions(session& s, const inbound& q, std::vector<asked_topic> topi
   auto& wanted = c.topics.emplace();
   for (const auto& t : topics) wanted.push_back({t.name, {}});
   auto kept = std::make_shared<std::vector<asked_topic>>(std::move(topics));
-  s.ask(q, std::move(c),
-        [kept, when_there, then = std::move(then)](session& to, const inbound& of, model::event&& e) {
-          const auto& found = std::get<model::topics_described>(e);
-          std::vector<std::vector<error_code>> errors;
-          for (std::size_t i = 0; i < kept->size(); ++i) {
-            auto& row = errors.emplace_back();
-            const auto& t = found.topics[i];
-            for (const std::int32_t p : (*kept)[i].partitions) {
-              const bool there = t.error == model::refusal::none && p >= 0 && p < t.partitions;
-              row.push_back(there                             ? when_there
-                            : t.error == model::refusal::none ? error_code::unknown_topic_or_partition
-                                                              : to_error(t.error));
-            }
-          }
-          then(to, of, *kept, errors);
-        });
+  s.ask(q, std::move(c), [kept, when_there, then = std::move(then)](session& to, const inbound& of, model::event&& e) {
+    const auto& found = std::get<model::topics_described>(e);
+    std::vector<std::vector<error_code>> errors;
+    for (std::size_t i = 0; i < kept->size(); ++i) {
+      auto& row = errors.emplace_back();
+      const auto& t = found.topics[i];
+      for (const std::int32_t p : (*kept)[i].partitions) {
+        const bool there = t.error == model::refusal::none && p >= 0 && p < t.partitions;
+        row.push_back(there                             ? when_there
+                      : t.error == model::refusal::none ? error_code::unknown_topic_or_partition
+                                                        : to_error(t.error));
+      }
+    }
+    then(to, of, *kept, errors);
+  });
 }
 
 }  // namespace
@@ -309,23 +302,22 @@ void alter_partition_reassignments(session& s, const inbound& q) {
     }
   }
   const bool allow_change = r->allow_replication_factor_change;
-  with_partitions(
-      s, q, std::move(topics), error_code::none,
-      [fine, allow_change](session& to, const inbound& of, const auto& asked, const auto& errors) {
-        alter_partition_reassignments_response out;
-        out.allow_replication_factor_change = allow_change;
-        std::size_t next = 0;
-        for (std::size_t i = 0; i < asked.size(); ++i) {
-          auto& t = out.topics.emplace_back();
-          t.name = asked[i].name;
-          for (std::size_t k = 0; k < asked[i].partitions.size(); ++k) {
-            const error_code mine = (*fine)[next++];
-            const error_code e = errors[i][k] == error_code::none ? mine : errors[i][k];
-            t.partitions.push_back({asked[i].partitions[k], e, std::nullopt});
-          }
-        }
-        to.answer(of, out);
-      });
+  with_partitions(s, q, std::move(topics), error_code::none,
+                  [fine, allow_change](session& to, const inbound& of, const auto& asked, const auto& errors) {
+                    alter_partition_reassignments_response out;
+                    out.allow_replication_factor_change = allow_change;
+                    std::size_t next = 0;
+                    for (std::size_t i = 0; i < asked.size(); ++i) {
+                      auto& t = out.topics.emplace_back();
+                      t.name = asked[i].name;
+                      for (std::size_t k = 0; k < asked[i].partitions.size(); ++k) {
+                        const error_code mine = (*fine)[next++];
+                        const error_code e = errors[i][k] == error_code::none ? mine : errors[i][k];
+                        t.partitions.push_back({asked[i].partitions[k], e, std::nullopt});
+                      }
+                    }
+                    to.answer(of, out);
+                  });
 }
 
 void list_partition_reassignments(session& s, const inbound& q) {

@@ -44,8 +44,7 @@ produce_response::partition to_wire(const model::produced::item& item, std::int3
   return p;
 }
 
-void answer_produce(session& s, const inbound& q, const std::vector<asked_topic>& topics,
-                    const model::produced& done) {
+void answer_produce(session& s, const inbound& q, const std::vector<asked_topic>& topics, const model::produced& done) {
   produce_response r;
   r.topics.reserve(topics.size());
   std::size_t next = 0;
@@ -54,8 +53,7 @@ void answer_produce(session& s, const inbound& q, const std::vector<asked_topic>
     out.name = t.name;
     out.topic_id = t.id;
     out.partitions.reserve(t.partitions.size());
-    for (const std::int32_t index : t.partitions)
-      out.partitions.push_back(to_wire(done.items[next++], index));
+    for (const std::int32_t index : t.partitions) out.partitions.push_back(to_wire(done.items[next++], index));
   }
   s.answer(q, r);
 }
@@ -84,8 +82,7 @@ void produce(session& s, const inbound& q) {
   c.items.reserve(count);
   for (const auto& t : r->topics)
     for (const auto& p : t.partitions)
-      c.items.push_back(
-          {ref_of(t.name, t.topic_id), p.index, model::format_tag::kafka_batch_v2, p.records.data});
+      c.items.push_back({ref_of(t.name, t.topic_id), p.index, model::format_tag::kafka_batch_v2, p.records.data});
   if (*acks == model::produce::acks::none) return s.tell(q, std::move(c));
   s.ask(q, std::move(c), [topics = remember(*r)](session& to, const inbound& of, model::event&& e) {
     answer_produce(to, of, topics, std::get<model::produced>(e));
@@ -129,13 +126,11 @@ void list_offsets(session& s, const inbound& q) {
       a.partitions.push_back(p.index);
       const auto [what, fine] = place_of(p.timestamp, q.version);
       known.push_back(fine);
-      if (fine)
-        c.items.push_back({{t.name, {}}, p.index, model::epoch(p.current_leader_epoch), what, p.timestamp});
+      if (fine) c.items.push_back({{t.name, {}}, p.index, model::epoch(p.current_leader_epoch), what, p.timestamp});
     }
   }
   s.ask(q, std::move(c),
-        [topics = std::move(topics), known = std::move(known)](session& to, const inbound& of,
-                                                               model::event&& e) {
+        [topics = std::move(topics), known = std::move(known)](session& to, const inbound& of, model::event&& e) {
           const auto& done = std::get<model::offsets_listed>(e);
           list_offsets_response out;
           std::size_t asked = 0;
@@ -170,8 +165,7 @@ void offset_for_leader_epoch(session& s, const inbound& q) {
     asked_topic& a = topics.emplace_back(asked_topic{std::string(t.name), {}, {}});
     for (const auto& p : t.partitions) {
       a.partitions.push_back(p.index);
-      c.items.push_back(
-          {{t.name, {}}, p.index, model::epoch(p.current_leader_epoch), model::epoch(p.leader_epoch)});
+      c.items.push_back({{t.name, {}}, p.index, model::epoch(p.current_leader_epoch), model::epoch(p.leader_epoch)});
     }
   }
   s.ask(q, std::move(c), [topics = std::move(topics)](session& to, const inbound& of, model::event&& e) {

@@ -27,8 +27,8 @@ model::fetch command_of(const fetch_request& r, const std::vector<fetch_target>&
   c.zstd_allowed = version >= zstd_since;
   c.items.reserve(targets.size());
   for (const fetch_target& t : targets)
-    c.items.push_back({ref_of(t.name, t.id), t.partition, model::offset(t.from),
-                       model::epoch(t.current_epoch), model::epoch(t.last_epoch), t.bytes_max});
+    c.items.push_back({ref_of(t.name, t.id), t.partition, model::offset(t.from), model::epoch(t.current_epoch),
+                       model::epoch(t.last_epoch), t.bytes_max});
   return c;
 }
 

@@ -112,8 +112,7 @@ void offset_commit(session& s, const inbound& q) {
     for (const auto& p : t.partitions) {
       a.partitions.push_back(p.index);
       c.items.push_back({ref_of(t.name, t.topic_id), p.index, model::offset(p.committed_offset),
-                         model::epoch(p.committed_leader_epoch),
-                         p.committed_metadata.value_or(std::string_view{})});
+                         model::epoch(p.committed_leader_epoch), p.committed_metadata.value_or(std::string_view{})});
     }
   }
   s.ask(q, std::move(c), [topics = std::move(topics)](session& to, const inbound& of, model::event&& e) {
@@ -124,8 +123,7 @@ void offset_commit(session& s, const inbound& q) {
       auto& topic = out.topics.emplace_back();
       topic.name = t.name;
       topic.topic_id = t.id;
-      for (const std::int32_t index : t.partitions)
-        topic.partitions.push_back({index, to_error(done.items[next++])});
+      for (const std::int32_t index : t.partitions) topic.partitions.push_back({index, to_error(done.items[next++])});
     }
     to.answer(of, out);
   });
@@ -159,8 +157,8 @@ void answer_groups(session& s, const inbound& q, const offset_fetch_gather& all)
     g.error_code = to_error(all.answers[i].error);
     for (const auto& item : all.answers[i].items) {
       const uuid id = item.topic_id;
-      const bool same = !g.topics.empty() && (q.version >= 10 ? g.topics.back().topic_id == id
-                                                              : g.topics.back().name == item.topic);
+      const bool same =
+          !g.topics.empty() && (q.version >= 10 ? g.topics.back().topic_id == id : g.topics.back().name == item.topic);
       if (!same) {
         auto& t = g.topics.emplace_back();
         t.name = item.topic;
@@ -176,8 +174,7 @@ void answer_one_group(session& s, const inbound& q, const model::offsets_fetched
   offset_fetch_response out;
   out.error_code = to_error(done.error);
   for (const auto& item : done.items) {
-    if (out.topics.empty() || out.topics.back().name != item.topic)
-      out.topics.emplace_back().name = item.topic;
+    if (out.topics.empty() || out.topics.back().name != item.topic) out.topics.emplace_back().name = item.topic;
     auto& p = out.topics.back().partitions.emplace_back(partition_of(item));
     // Version 1 has no place for the group's own error: it goes to each partition, lest a client starts from
     // nothing.
@@ -212,11 +209,10 @@ void ask_groups(session& s, const inbound& q, const offset_fetch_request& r) {
     commands.emplace_back(std::move(c));
   }
   if (commands.empty()) return answer_groups(s, q, *all);
-  s.ask_all(q, std::move(commands),
-            [all](session& to, const inbound& of, std::vector<model::event>&& events) {
-              for (auto& e : events) all->answers.push_back(std::move(std::get<model::offsets_fetched>(e)));
-              answer_groups(to, of, *all);
-            });
+  s.ask_all(q, std::move(commands), [all](session& to, const inbound& of, std::vector<model::event>&& events) {
+    for (auto& e : events) all->answers.push_back(std::move(std::get<model::offsets_fetched>(e)));
+    answer_groups(to, of, *all);
+  });
 }
 
 }  // namespace
@@ -268,14 +264,13 @@ void describe_groups(session& s, const inbound& q) {
 void list_groups(session& s, const inbound& q) {
   const auto r = s.read<list_groups_request>(q);
   if (!r) return;
-  s.ask(q, model::list_groups{r->states_filter, r->types_filter},
-        [](session& to, const inbound& of, model::event&& e) {
-          const auto& done = std::get<model::groups_listed>(e);
-          list_groups_response out;
-          out.error_code = to_error(done.error);
-          for (const auto& g : done.groups) out.groups.push_back({g.id, g.protocol_type, g.state, g.type});
-          to.answer(of, out);
-        });
+  s.ask(q, model::list_groups{r->states_filter, r->types_filter}, [](session& to, const inbound& of, model::event&& e) {
+    const auto& done = std::get<model::groups_listed>(e);
+    list_groups_response out;
+    out.error_code = to_error(done.error);
+    for (const auto& g : done.groups) out.groups.push_back({g.id, g.protocol_type, g.state, g.type});
+    to.answer(of, out);
+  });
 }
 
 void delete_groups(session& s, const inbound& q) {
@@ -311,8 +306,7 @@ void offset_delete(session& s, const inbound& q) {
       for (const auto& t : topics) {
         auto& topic = out.topics.emplace_back();
         topic.name = t.name;
-        for (const std::int32_t index : t.partitions)
-          topic.partitions.push_back({index, to_error(done.items[next++])});
+        for (const std::int32_t index : t.partitions) topic.partitions.push_back({index, to_error(done.items[next++])});
       }
     }
     to.answer(of, out);

@@ -2,8 +2,7 @@
 
 namespace weir::kafka {
 
-void bootstrap_watch::on_bootstrap_only(const std::string& peer, const protocol::endpoint& told,
-                                        mono_ns now) {
+void bootstrap_watch::on_bootstrap_only(const std::string& peer, const protocol::endpoint& told, mono_ns now) {
   if (peers_.size() >= peers_max && !peers_.contains(peer)) return;
   peers_.try_emplace(peer, watched{told, now, false});
 }

@@ -8,8 +8,8 @@
 namespace weir::kafka {
 
 const api_info* find_api(std::int16_t key) noexcept {
-  const auto at = std::ranges::lower_bound(
-      api_table, key, {}, [](const api_info& a) { return static_cast<std::int16_t>(a.key); });
+  const auto at =
+      std::ranges::lower_bound(api_table, key, {}, [](const api_info& a) { return static_cast<std::int16_t>(a.key); });
   return at != api_table.end() && static_cast<std::int16_t>(at->key) == key ? &*at : nullptr;
 }
 
@@ -27,8 +27,7 @@ result<request_header> decode_request_header(bytes frame) {
   h.key = in.be<std::int16_t>();
   h.version = in.be<std::int16_t>();
   h.correlation_id = in.be<std::int32_t>();
-  if (!in.ok())
-    return fault(errc::invalid, "a request of " + std::to_string(frame.size()) + " bytes has no header");
+  if (!in.ok()) return fault(errc::invalid, "a request of " + std::to_string(frame.size()) + " bytes has no header");
   const api_info* info = find_api(h.key);
   h.supported = info != nullptr && h.version >= info->min && h.version <= info->max;
   if (!h.supported) return h;
@@ -38,8 +37,8 @@ result<request_header> decode_request_header(bytes frame) {
   decoder tags(id.rest(), h.version, h.version >= info->first_flexible);
   tags.no_tags();
   if (!id.ok() || !tags.ok())
-    return fault(errc::invalid, std::string("the header of a request of API ") + std::string(info->name) +
-                                    " ends too early");
+    return fault(errc::invalid,
+                 std::string("the header of a request of API ") + std::string(info->name) + " ends too early");
   h.body = tags.rest();
   return h;
 }
@@ -69,8 +68,7 @@ result<response_header> decode_response_header(bytes frame, api_key key, std::in
   return h;
 }
 
-frame_mark begin_response(protocol::output& out, api_key key, std::int16_t version,
-                          std::int32_t correlation_id) {
+frame_mark begin_response(protocol::output& out, api_key key, std::int16_t version, std::int32_t correlation_id) {
   const frame_mark mark = begin_frame(out);
   encoder to(out, version, response_header_has_tags(key, version));
   to.field(correlation_id);
@@ -78,8 +76,8 @@ frame_mark begin_response(protocol::output& out, api_key key, std::int16_t versi
   return mark;
 }
 
-frame_mark begin_request(protocol::output& out, api_key key, std::int16_t version,
-                         std::int32_t correlation_id, std::optional<std::string_view> client_id) {
+frame_mark begin_request(protocol::output& out, api_key key, std::int16_t version, std::int32_t correlation_id,
+                         std::optional<std::string_view> client_id) {
   const frame_mark mark = begin_frame(out);
   encoder fixed_part(out, version, false);
   fixed_part.field(static_cast<std::int16_t>(key));

@@ -34,9 +34,7 @@ inline constexpr std::size_t text_bytes_max = 32767;
 
 [[nodiscard]] const api_info* find_api(std::int16_t key) noexcept;  // null: unknown
 [[nodiscard]] const api_info& info_of(api_key key) noexcept;
-[[nodiscard]] inline std::int16_t first_flexible_version(api_key key) noexcept {
-  return info_of(key).first_flexible;
-}
+[[nodiscard]] inline std::int16_t first_flexible_version(api_key key) noexcept { return info_of(key).first_flexible; }
 [[nodiscard]] inline bool is_flexible(api_key key, std::int16_t version) noexcept {
   return version >= first_flexible_version(key);
 }
@@ -68,8 +66,7 @@ struct frame_mark {
 [[nodiscard]] frame_mark begin_response(protocol::output& out, api_key key, std::int16_t version,
                                         std::int32_t correlation_id);
 [[nodiscard]] frame_mark begin_request(protocol::output& out, api_key key, std::int16_t version,
-                                       std::int32_t correlation_id,
-                                       std::optional<std::string_view> client_id);
+                                       std::int32_t correlation_id, std::optional<std::string_view> client_id);
 void end_frame(protocol::output& out, frame_mark mark);
 
 // --- one direction each; the generated visitors call them
@@ -385,8 +382,7 @@ requires(!M::is_request) void encode_response(const M& m, std::int16_t version, 
 }
 template<api_message M>
 requires(M::is_request) void encode_request(const M& m, std::int16_t version, std::int32_t correlation_id,
-                                            std::optional<std::string_view> client_id,
-                                            protocol::output& out) {
+                                            std::optional<std::string_view> client_id, protocol::output& out) {
   const frame_mark mark = begin_request(out, M::api, version, correlation_id, client_id);
   encode(m, version, out);
   end_frame(out, mark);

@@ -58,8 +58,7 @@ void for_each_version(F&& f) {
 struct exact_copy {
   std::unique_ptr<std::byte[]> memory;
   bytes view;
-  explicit exact_copy(bytes b)
-      : memory(std::make_unique<std::byte[]>(b.size())), view(memory.get(), b.size()) {
+  explicit exact_copy(bytes b) : memory(std::make_unique<std::byte[]>(b.size())), view(memory.get(), b.size()) {
     if (!b.empty()) std::memcpy(memory.get(), b.data(), b.size());
   }
 };
@@ -262,8 +261,7 @@ TEST(kafka_codec, frames_after_a_shared_piece_have_their_own_lengths) {
 TEST(kafka_codec, request_headers_round_trip_in_both_forms) {
   for_each_request([&]<class M>() {
     for (std::int16_t v = M::min_version; v <= M::max_version; ++v) {
-      for (const std::optional<std::string_view> id :
-           {std::optional<std::string_view>(), {""}, {"client-1"}}) {
+      for (const std::optional<std::string_view> id : {std::optional<std::string_view>(), {""}, {"client-1"}}) {
         output out;
         encode_request(M{}, v, 0x01020304, id, out);
         const byte_vector wire = flat(out);

@@ -21,9 +21,7 @@ constexpr std::array<std::uint8_t, 8> xerial_magic = {0x82, 'S', 'N', 'A', 'P', 
 constexpr std::size_t xerial_header_bytes = 16;
 constexpr std::size_t xerial_block_bytes = 32 * 1024;
 
-fault damaged(compression c) {
-  return {errc::corrupt, std::string("damaged ") + std::string(name_of(c)) + " data"};
-}
+fault damaged(compression c) { return {errc::corrupt, std::string("damaged ") + std::string(name_of(c)) + " data"}; }
 fault too_large(compression c, std::size_t allowed) {
   return {errc::invalid, std::string(name_of(c)) + " data gives more than the " + std::to_string(allowed) +
                              " bytes that its size allows"};
@@ -93,8 +91,8 @@ result<void> unsnappy_block(bytes in, std::size_t allowed, byte_vector& out) {
 
 result<byte_vector> unsnappy(bytes in, std::size_t allowed) {
   byte_vector out;
-  const bool framed = in.size() >= xerial_header_bytes &&
-                      std::memcmp(in.data(), xerial_magic.data(), xerial_magic.size()) == 0;
+  const bool framed =
+      in.size() >= xerial_header_bytes && std::memcmp(in.data(), xerial_magic.data(), xerial_magic.size()) == 0;
   if (!framed) {
     if (auto r = unsnappy_block(in, allowed, out); !r) return r.error();
     return out;
@@ -112,8 +110,7 @@ result<byte_vector> unlz4(bytes in, std::size_t allowed) {
   LZ4F_dctx* raw = nullptr;
   if (LZ4F_isError(LZ4F_createDecompressionContext(&raw, LZ4F_VERSION)) != 0)
     return fault(errc::busy, "no memory for lz4");
-  const std::unique_ptr<LZ4F_dctx, LZ4F_errorCode_t (*)(LZ4F_dctx*)> guard(raw,
-                                                                           LZ4F_freeDecompressionContext);
+  const std::unique_ptr<LZ4F_dctx, LZ4F_errorCode_t (*)(LZ4F_dctx*)> guard(raw, LZ4F_freeDecompressionContext);
   bounded_output out(in.size(), allowed);
   std::size_t hint = 1;  // 0 at the end of a frame
   while (true) {

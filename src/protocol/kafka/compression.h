@@ -23,14 +23,12 @@ enum class compression : std::uint8_t { none = 0, gzip = 1, snappy = 2, lz4 = 3,
 struct decompression_limits {
   std::size_t output_max = std::size_t{128} << 20;  // never more than this
   std::size_t ratio_max = 256;                      // nor than this many times the input ...
-  std::size_t free_output = std::size_t{8}
-                            << 20;  // ... but this much always: short repetitive data compresses a lot
+  std::size_t free_output = std::size_t{8} << 20;   // ... but this much always: short repetitive data compresses a lot
 
   [[nodiscard]] std::size_t allowed(std::size_t input) const;
 };
 
-[[nodiscard]] result<byte_vector> decompress(compression c, bytes in,
-                                             const decompression_limits& limits = {});
+[[nodiscard]] result<byte_vector> decompress(compression c, bytes in, const decompression_limits& limits = {});
 // Levels as Kafka's compression.*.level counts them: gzip 1 to 9 or -1, lz4 1 to 17, zstd -131072 to 22; the others have
 // none. lz4's 9 is its fast mode, as it is with Java's writer, and every other level the slow one. A level outside of
 // its range is taken for the nearest in it.

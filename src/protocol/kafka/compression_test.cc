@@ -13,8 +13,7 @@
 namespace weir::kafka {
 namespace {
 
-constexpr std::array real_codecs = {compression::gzip, compression::snappy, compression::lz4,
-                                    compression::zstd};
+constexpr std::array real_codecs = {compression::gzip, compression::snappy, compression::lz4, compression::zstd};
 
 // Text that compresses, but not to nothing.
 byte_vector sample(std::size_t size) {

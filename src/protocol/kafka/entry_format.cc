@@ -12,10 +12,8 @@ namespace {
 // Exactly one batch; an entry that is cut or has more behind it is damaged.
 result<batch_view> only_batch(bytes payload) {
   const result<batch_view> batch = batch_view::parse(payload);
-  if (!batch)
-    return batch.error().code == errc::torn ? fault(errc::corrupt, batch.error().text) : batch.error();
-  if (batch->size() != payload.size())
-    return fault(errc::corrupt, "bytes are left over after a record batch");
+  if (!batch) return batch.error().code == errc::torn ? fault(errc::corrupt, batch.error().text) : batch.error();
+  if (batch->size() != payload.size()) return fault(errc::corrupt, "bytes are left over after a record batch");
   return batch;
 }
 
@@ -70,8 +68,7 @@ result<void> batch_entry_format::for_each(bytes payload,
       *batch, [&](const record& r) { return visit(view_of(r)); }, limits_);
 }
 
-result<std::optional<model::found_record>> batch_entry_format::find_time(bytes payload,
-                                                                         std::int64_t from_ms) const {
+result<std::optional<model::found_record>> batch_entry_format::find_time(bytes payload, std::int64_t from_ms) const {
   const result<batch_view> batch = only_batch(payload);
   if (!batch) return batch.error();
   std::optional<model::found_record> found;

@@ -15,8 +15,8 @@ namespace {
 
 using model::record_view;
 
-constexpr std::array all_codecs = {compression::none, compression::gzip, compression::snappy,
-                                   compression::lz4, compression::zstd};
+constexpr std::array all_codecs = {compression::none, compression::gzip, compression::snappy, compression::lz4,
+                                   compression::zstd};
 
 // Ten records k0..k4,k0..k4 from offset 100; times go up and down; every third value is null.
 byte_vector sample(batch_options options) {
@@ -26,8 +26,8 @@ byte_vector sample(batch_options options) {
   for (int i = 0; i < 10; ++i) {
     const std::string key = "k" + std::to_string(i % 5);
     const std::string value = "v" + std::to_string(i);
-    b.add(times[static_cast<std::size_t>(i)], as_bytes(key),
-          i % 3 == 2 ? std::nullopt : std::optional(as_bytes(value)), {{"h", as_bytes(value)}});
+    b.add(times[static_cast<std::size_t>(i)], as_bytes(key), i % 3 == 2 ? std::nullopt : std::optional(as_bytes(value)),
+          {{"h", as_bytes(value)}});
   }
   return *b.finish();
 }
@@ -47,8 +47,7 @@ std::vector<std::pair<std::int64_t, std::string>> contents(bytes payload) {
 TEST(kafka_entry_format, tells_the_facts_of_a_batch) {
   const batch_entry_format format;
   for (const compression codec : all_codecs) {
-    const byte_vector data =
-        sample({.codec = codec, .producer_id = 5, .producer_epoch = 2, .base_sequence = 30});
+    const byte_vector data = sample({.codec = codec, .producer_id = 5, .producer_epoch = 2, .base_sequence = 30});
     const auto shallow = format.inspect(data, {.bytes_max = 1 << 20});
     ASSERT_TRUE(shallow) << shallow.error().describe();
     EXPECT_EQ(shallow->count, 10U);
@@ -86,11 +85,10 @@ TEST(kafka_entry_format, finds_the_first_record_at_or_after_a_time) {
 TEST(kafka_entry_format, filtering_keeps_what_is_kept_as_it_was) {
   const batch_entry_format format;
   for (const compression codec : all_codecs) {
-    const byte_vector data = sample(
-        {.codec = codec, .leader_epoch = 3, .producer_id = 5, .producer_epoch = 2, .base_sequence = 30});
+    const byte_vector data =
+        sample({.codec = codec, .leader_epoch = 3, .producer_id = 5, .producer_epoch = 2, .base_sequence = 30});
     const auto before = contents(data);
-    const auto kept =
-        format.filter(data, [](const record_view& r) { return r.at.raw() % 2 == 1 && r.at.raw() < 107; });
+    const auto kept = format.filter(data, [](const record_view& r) { return r.at.raw() % 2 == 1 && r.at.raw() < 107; });
     ASSERT_TRUE(kept) << kept.error().describe();
     EXPECT_EQ(kept->records_left, 3U);
     EXPECT_EQ(kept->max_timestamp_ms, 70);
@@ -116,8 +114,8 @@ TEST(kafka_entry_format, filtering_keeps_what_is_kept_as_it_was) {
 
 TEST(kafka_entry_format, headers_survive_a_filter) {
   const batch_entry_format format;
-  const auto kept = format.filter(sample({.codec = compression::zstd}),
-                                  [](const record_view& r) { return r.at.raw() == 104; });
+  const auto kept =
+      format.filter(sample({.codec = compression::zstd}), [](const record_view& r) { return r.at.raw() == 104; });
   ASSERT_TRUE(kept);
   ASSERT_TRUE(for_each_record(*batch_view::parse(kept->payload), [](const record& r) {
     std::vector<record_header> headers;

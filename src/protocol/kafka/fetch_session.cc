@@ -75,8 +75,7 @@ void fetch_session::update(const fetch_request& q) {
   std::vector<bool> forgotten(targets.size(), false);
   for (const auto& t : q.forgotten_topics)
     for (const std::int32_t p : t.partitions)
-      if (const auto it = index.find({t.name, t.topic_id, p}); it != index.end())
-        forgotten[it->second] = true;
+      if (const auto it = index.find({t.name, t.topic_id, p}); it != index.end()) forgotten[it->second] = true;
   std::size_t kept = 0;
   for (std::size_t i = 0; i < targets.size(); ++i) {
     if (forgotten[i]) continue;

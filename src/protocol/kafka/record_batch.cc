@@ -14,11 +14,10 @@ result<batch_view> batch_view::parse(bytes in) {
   if (in.size() < batch_length_end) return fault(errc::torn, "a record batch has fewer bytes than its head");
   const auto length = load_be<std::int32_t>(in.data() + batch_at::length);
   // Any format that ever was has its magic here; an older batch is shorter, so the magic is judged first.
-  if (in.size() > batch_at::magic && length > 4 &&
-      static_cast<std::int8_t>(in[batch_at::magic]) != batch_magic) {
-    return fault(errc::unsupported,
-                 "record batch of magic " +
-                     std::to_string(static_cast<int>(static_cast<std::int8_t>(in[batch_at::magic]))));
+  if (in.size() > batch_at::magic && length > 4 && static_cast<std::int8_t>(in[batch_at::magic]) != batch_magic) {
+    return fault(
+        errc::unsupported,
+        "record batch of magic " + std::to_string(static_cast<int>(static_cast<std::int8_t>(in[batch_at::magic]))));
   }
   if (length < static_cast<std::int32_t>(batch_head_bytes - batch_length_end)) {
     return fault(errc::corrupt, "a record batch has an impossible length of " + std::to_string(length));
@@ -124,8 +123,7 @@ result<batch_check> check_section(const batch_view& batch, bytes section, bool k
   record r;
   batch_check seen{std::numeric_limits<std::int64_t>::max(), -1};
   for (std::int32_t i = 0; in.next(r); ++i) {
-    if (r.offset_delta != i)
-      return fault(errc::invalid, "the offsets of the record batch are not consecutive");
+    if (r.offset_delta != i) return fault(errc::invalid, "the offsets of the record batch are not consecutive");
     if (keys_required && !r.key) return fault(errc::invalid, "a compacted topic takes no record without a key");
     seen.min_timestamp = std::min(seen.min_timestamp, r.timestamp);
     seen.max_timestamp = std::max(seen.max_timestamp, r.timestamp);

@@ -20,10 +20,9 @@
 namespace weir::kafka {
 
 namespace batch_at {
-inline constexpr std::size_t base_offset = 0, length = 8, leader_epoch = 12, magic = 16, crc = 17,
-                             attributes = 21, last_offset_delta = 23, base_timestamp = 27, max_timestamp = 35,
-                             producer_id = 43, producer_epoch = 51, base_sequence = 53, record_count = 57,
-                             records = 61;
+inline constexpr std::size_t base_offset = 0, length = 8, leader_epoch = 12, magic = 16, crc = 17, attributes = 21,
+                             last_offset_delta = 23, base_timestamp = 27, max_timestamp = 35, producer_id = 43,
+                             producer_epoch = 51, base_sequence = 53, record_count = 57, records = 61;
 }  // namespace batch_at
 
 inline constexpr std::size_t batch_head_bytes = batch_at::records;
@@ -33,8 +32,8 @@ inline constexpr std::size_t batch_stamp_bytes = 16;
 inline constexpr std::int8_t batch_magic = 2;
 
 namespace batch_bits {
-inline constexpr std::int16_t compression = 0x07, log_append_time = 0x08, transactional = 0x10,
-                              control = 0x20, delete_horizon = 0x40;
+inline constexpr std::int16_t compression = 0x07, log_append_time = 0x08, transactional = 0x10, control = 0x20,
+                              delete_horizon = 0x40;
 }  // namespace batch_bits
 
 // Exactly one batch whose head and length are sane; the checksum and the records are not looked at.
@@ -52,9 +51,7 @@ class batch_view {
   [[nodiscard]] std::int32_t leader_epoch() const { return at<std::int32_t>(batch_at::leader_epoch); }
   [[nodiscard]] std::uint32_t crc() const { return at<std::uint32_t>(batch_at::crc); }
   [[nodiscard]] std::int16_t attributes() const { return at<std::int16_t>(batch_at::attributes); }
-  [[nodiscard]] std::int32_t last_offset_delta() const {
-    return at<std::int32_t>(batch_at::last_offset_delta);
-  }
+  [[nodiscard]] std::int32_t last_offset_delta() const { return at<std::int32_t>(batch_at::last_offset_delta); }
   [[nodiscard]] std::int64_t base_timestamp() const { return at<std::int64_t>(batch_at::base_timestamp); }
   [[nodiscard]] std::int64_t max_timestamp() const { return at<std::int64_t>(batch_at::max_timestamp); }
   [[nodiscard]] std::int64_t producer_id() const { return at<std::int64_t>(batch_at::producer_id); }
@@ -69,9 +66,7 @@ class batch_view {
   }
   // Sequences wrap from the largest 32-bit number to 0; -1 when the producer is not idempotent.
   [[nodiscard]] std::int32_t last_sequence() const;
-  [[nodiscard]] compression codec() const {
-    return static_cast<compression>(attributes() & batch_bits::compression);
-  }
+  [[nodiscard]] compression codec() const { return static_cast<compression>(attributes() & batch_bits::compression); }
   [[nodiscard]] bool log_append_time() const { return (attributes() & batch_bits::log_append_time) != 0; }
   [[nodiscard]] bool transactional() const { return (attributes() & batch_bits::transactional) != 0; }
   [[nodiscard]] bool control() const { return (attributes() & batch_bits::control) != 0; }
@@ -123,9 +118,8 @@ struct batch_check {
 // Writes the head as stored over the producer's: returns how many bytes of `head` (>= batch_head_bytes)
 // replace the batch's first ones. With `append_time_ms` it becomes the timestamp of all records, and the
 // checksum is renewed.
-[[nodiscard]] std::size_t stamp_head(const batch_view& batch, std::int64_t base_offset,
-                                     std::int32_t leader_epoch, std::optional<std::int64_t> append_time_ms,
-                                     mutable_bytes head);
+[[nodiscard]] std::size_t stamp_head(const batch_view& batch, std::int64_t base_offset, std::int32_t leader_epoch,
+                                     std::optional<std::int64_t> append_time_ms, mutable_bytes head);
 
 // Fills in length and checksum of a whole batch whose other fields are set.
 void seal_batch(mutable_bytes batch);

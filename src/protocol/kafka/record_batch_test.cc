@@ -12,8 +12,8 @@
 namespace weir::kafka {
 namespace {
 
-constexpr std::array all_codecs = {compression::none, compression::gzip, compression::snappy,
-                                   compression::lz4, compression::zstd};
+constexpr std::array all_codecs = {compression::none, compression::gzip, compression::snappy, compression::lz4,
+                                   compression::zstd};
 
 byte_vector simple_batch(batch_options options = {}, int count = 3) {
   batch_builder b(options);
@@ -193,8 +193,7 @@ TEST(kafka_produced_batch, any_damage_is_found) {
     EXPECT_EQ(code_of(bad), errc::corrupt) << at;
   }
   for (std::size_t n = 0; n < good.size(); ++n) {
-    EXPECT_EQ(code_of(byte_vector(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(n))),
-              errc::corrupt);
+    EXPECT_EQ(code_of(byte_vector(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(n))), errc::corrupt);
   }
 }
 
@@ -212,8 +211,7 @@ TEST(kafka_produced_batch, what_clients_may_not_write_is_refused) {
   EXPECT_EQ(code_of(simple_batch({.transactional = true})), errc::invalid);
   EXPECT_EQ(code_of(simple_batch({.producer_id = 4})), errc::invalid);
   EXPECT_EQ(code_of(simple_batch({.producer_id = 4, .producer_epoch = 0})), errc::invalid);
-  EXPECT_EQ(code_of(simple_batch(
-                {.producer_id = 4, .producer_epoch = 0, .base_sequence = 0, .transactional = true})),
+  EXPECT_EQ(code_of(simple_batch({.producer_id = 4, .producer_epoch = 0, .base_sequence = 0, .transactional = true})),
             errc::ok);
   EXPECT_EQ(code_of(simple_batch({}, 0)), errc::invalid);
   byte_vector data = simple_batch();
@@ -311,8 +309,7 @@ TEST(kafka_produced_batch, damaged_records_are_found_when_opened) {
     bad[at] ^= std::byte{0x81};
     seal_batch(bad);
     const errc code = code_of(bad, {.open_records = true});
-    EXPECT_TRUE(code == errc::ok || code == errc::corrupt ||
-                code == errc::invalid);  // a changed text is no damage
+    EXPECT_TRUE(code == errc::ok || code == errc::corrupt || code == errc::invalid);  // a changed text is no damage
     refused += code != errc::ok;
   }
   EXPECT_GT(refused, 20);

@@ -100,8 +100,7 @@ bool record_reader::parse_body(bytes body, record& r) {
   return true;
 }
 
-result<bytes> open_records(const batch_view& batch, byte_vector& storage,
-                           const decompression_limits& limits) {
+result<bytes> open_records(const batch_view& batch, byte_vector& storage, const decompression_limits& limits) {
   if (batch.codec() == compression::none) return batch.records();
   if (batch.record_count() == 0 && batch.records().empty()) return bytes{};
   result<byte_vector> opened = decompress(batch.codec(), batch.records(), limits);

@@ -31,8 +31,8 @@ struct record {
   std::optional<bytes> value;
   std::int32_t header_count = 0;
   bytes headers;  // well-formed, for read_headers
-  bytes raw;  // the whole record with its length; it stays valid in any batch with the same base offset and
-              // time
+  bytes raw;      // the whole record with its length; it stays valid in any batch with the same base offset and
+                  // time
 };
 
 // Appends the record's headers to `out`.
@@ -66,8 +66,7 @@ class record_reader {
                                          const decompression_limits& limits = {});
 
 // Visits records in order until `visit` returns false.
-[[nodiscard]] result<void> for_each_record(const batch_view& batch,
-                                           const std::function<bool(const record&)>& visit,
+[[nodiscard]] result<void> for_each_record(const batch_view& batch, const std::function<bool(const record&)>& visit,
                                            const decompression_limits& limits = {});
 
 struct batch_options {

@@ -14,8 +14,7 @@ struct answerer {
   model::event operator()(const model::describe_topics& c) const {
     model::topics_described e;
     if (c.topics)
-      for (const auto& t : *c.topics)
-        e.topics.push_back({.name = std::string(t.name), .id = t.id, .partitions = 1});
+      for (const auto& t : *c.topics) e.topics.push_back({.name = std::string(t.name), .id = t.id, .partitions = 1});
     return e;
   }
   model::event operator()(const model::create_topics& c) const {
@@ -45,15 +44,9 @@ struct answerer {
   }
   model::event operator()(const model::produce& c) const { return sized<model::produced>(c.items); }
   model::event operator()(const model::fetch& c) const { return sized<model::fetched>(c.items); }
-  model::event operator()(const model::list_offsets& c) const {
-    return sized<model::offsets_listed>(c.items);
-  }
-  model::event operator()(const model::epoch_ends& c) const {
-    return sized<model::epoch_ends_found>(c.items);
-  }
-  model::event operator()(const model::delete_records& c) const {
-    return sized<model::records_deleted>(c.items);
-  }
+  model::event operator()(const model::list_offsets& c) const { return sized<model::offsets_listed>(c.items); }
+  model::event operator()(const model::epoch_ends& c) const { return sized<model::epoch_ends_found>(c.items); }
+  model::event operator()(const model::delete_records& c) const { return sized<model::records_deleted>(c.items); }
   model::event operator()(const model::init_producer&) const { return model::producer_ready{}; }
   model::event operator()(const model::describe_producers& c) const {
     return sized<model::producers_described>(c.items);
@@ -63,15 +56,12 @@ struct answerer {
   model::event operator()(const model::sync_group&) const { return model::group_synced{}; }
   model::event operator()(const model::heartbeat&) const { return model::heartbeat_seen{}; }
   model::event operator()(const model::leave_group&) const { return model::group_left{}; }
-  model::event operator()(const model::commit_offsets& c) const {
-    return sized<model::offsets_committed>(c.items);
-  }
+  model::event operator()(const model::commit_offsets& c) const { return sized<model::offsets_committed>(c.items); }
   model::event operator()(const model::fetch_offsets& c) const {
     model::offsets_fetched e;
     if (c.items)
       for (const auto& i : *c.items)
-        e.items.push_back(
-            {.topic = std::string(i.topic.name), .topic_id = i.topic.id, .partition = i.partition});
+        e.items.push_back({.topic = std::string(i.topic.name), .topic_id = i.topic.id, .partition = i.partition});
     return e;
   }
   model::event operator()(const model::describe_groups& c) const {

@@ -58,7 +58,7 @@ class fake_broker final : public model::broker_port {
   void press(bool paused) { sink_->on_pressure(paused); }
 
   bool at_once = true;
-  std::vector<std::size_t> kinds;  // command::index() of all that were submitted
+  std::vector<std::size_t> kinds;                // command::index() of all that were submitted
   std::vector<std::int32_t> fetched_partitions;  // of the last fetch, in its order
   std::vector<std::pair<model::token, model::event>> waiting;
   model::caller caller;

@@ -34,11 +34,13 @@ struct records {
 };
 
 // How a visitor of direction C sees a structure: a reader changes it, a writer does not.
-template <class C, class T>
+template<class C, class T>
 using on = std::conditional_t<C::writes, const T, T>;
 
 // Structures that the generator wrote.
-template <class T>
-concept structure = requires(std::int16_t v) { T::min_size(v); };
+template<class T>
+concept structure = requires(std::int16_t v) {
+  T::min_size(v);
+};
 
 }  // namespace weir::kafka

@@ -19,8 +19,8 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
-#include "model/ids.h"
 #include "model/entry_format.h"
+#include "model/ids.h"
 
 namespace weir::storage {
 

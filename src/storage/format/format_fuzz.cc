@@ -18,11 +18,24 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   byte_vector in(reinterpret_cast<const std::byte*>(data) + 1, reinterpret_cast<const std::byte*>(data) + size);
   std::size_t used = 0;
   switch (data[0] % 8) {
-    case 0: (void)parse_entry(in); (void)entry_size_at(in); break;
-    case 1: (void)parse_record(in, data[0] >= 128); break;
-    case 2: (void)parse_wal_block(in, data[0] >= 128); break;
-    case 3: (void)parse_wal_file_header(in); (void)decode_superblock(in); (void)decode_manifest_header(in); break;
-    case 4: (void)decode_manifest_edit(in, used); break;
+    case 0:
+      (void)parse_entry(in);
+      (void)entry_size_at(in);
+      break;
+    case 1:
+      (void)parse_record(in, data[0] >= 128);
+      break;
+    case 2:
+      (void)parse_wal_block(in, data[0] >= 128);
+      break;
+    case 3:
+      (void)parse_wal_file_header(in);
+      (void)decode_superblock(in);
+      (void)decode_manifest_header(in);
+      break;
+    case 4:
+      (void)decode_manifest_edit(in, used);
+      break;
     case 5:
       if (in.size() >= manifest_edit_header_bytes) {
         store_le(in.data() + 4, static_cast<std::uint32_t>(in.size() - manifest_edit_header_bytes));

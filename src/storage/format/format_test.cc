@@ -2,7 +2,6 @@
 // past its end (the sanitizers watch).
 #include <gtest/gtest.h>
 
-
 #include "storage/format/data_file.h"
 #include "storage/format/entry.h"
 #include "storage/format/manifest.h"
@@ -218,7 +217,8 @@ TEST(format_manifest, an_edit_round_trips) {
 TEST(format_manifest, cuts_and_flips_are_torn_and_unknown_sections_unsupported) {
   byte_vector raw = encode_manifest_edit(sample_edit());
   std::size_t used = 0;
-  for (std::size_t n = 0; n < raw.size(); ++n) EXPECT_EQ(decode_manifest_edit(bytes(raw).first(n), used).error().code, errc::torn);
+  for (std::size_t n = 0; n < raw.size(); ++n)
+    EXPECT_EQ(decode_manifest_edit(bytes(raw).first(n), used).error().code, errc::torn);
   for (std::size_t at = 0; at < raw.size(); ++at) {
     byte_vector bad = raw;
     bad[at] ^= std::byte{16};

@@ -104,7 +104,7 @@ manifest_cut get_cut(byte_reader& r) {
 }
 
 // Counts come from the file: nothing is reserved from them, each item is bounds-checked as it is read.
-template <class T, class Get>
+template<class T, class Get>
 void get_all(byte_reader& r, std::uint32_t count, std::vector<T>& into, Get get) {
   for (std::uint32_t i = 0; i < count && r.ok(); ++i) into.push_back(get(r));
 }
@@ -118,17 +118,27 @@ bool get_section(byte_reader& r, manifest_edit& e) {
       e.wal.replay_from_seq = r.le<std::uint64_t>();
       e.wal.durable_seq = r.le<std::uint64_t>();
       return true;
-    case tag::files: get_all(r, count, e.files, get_file); return true;
+    case tag::files:
+      get_all(r, count, e.files, get_file);
+      return true;
     case tag::removed_files:
       get_all(r, count, e.removed_files, [](byte_reader& in) { return in.le<std::uint64_t>(); });
       return true;
-    case tag::logs: get_all(r, count, e.logs, get_log); return true;
+    case tag::logs:
+      get_all(r, count, e.logs, get_log);
+      return true;
     case tag::removed_logs:
       get_all(r, count, e.removed_logs, [](byte_reader& in) { return model::log_id(in.le<std::uint64_t>()); });
       return true;
-    case tag::cuts: get_all(r, count, e.cuts, get_cut); return true;
-    case tag::extents: get_all(r, count, e.extents, get_extent); return true;
-    case tag::shards: get_all(r, count, e.shards, get_shard); return true;
+    case tag::cuts:
+      get_all(r, count, e.cuts, get_cut);
+      return true;
+    case tag::extents:
+      get_all(r, count, e.extents, get_extent);
+      return true;
+    case tag::shards:
+      get_all(r, count, e.shards, get_shard);
+      return true;
   }
   return false;
 }

@@ -28,7 +28,7 @@ struct manifest_file {
   bool sealed = false;
   model::log_id log{};  // own files
   std::int64_t created_ms = 0;
-  std::uint64_t length = 0;   // the durable frontier: entries end here (sealed: the footer follows)
+  std::uint64_t length = 0;  // the durable frontier: entries end here (sealed: the footer follows)
 };
 struct manifest_log {
   model::log_id log{};

@@ -2,7 +2,8 @@
 
 namespace weir::storage {
 
-void put_record_head(std::byte* out, const record_header& h, const std::vector<model::log_change>& changes, bytes state) {
+void put_record_head(std::byte* out, const record_header& h, const std::vector<model::log_change>& changes,
+                     bytes state) {
   store_le<std::uint32_t>(out, 0);
   store_le(out + 4, h.length);
   store_le(out + 8, h.shard.raw());
@@ -73,13 +74,15 @@ result<parsed_record> parse_record(bytes in, bool check_entries) {
   parsed_record r;
   r.header = load_record_header(in.data());
   const std::size_t fixed = r.header.fixed_bytes();
-  if (r.header.length > in.size() || fixed > r.header.length) return fault(errc::corrupt, "record length is impossible");
+  if (r.header.length > in.size() || fixed > r.header.length)
+    return fault(errc::corrupt, "record length is impossible");
   r.changes = in.subspan(record_header_bytes, std::size_t{r.header.changes} * record_change_bytes);
   r.state = in.subspan(record_header_bytes + r.changes.size(), r.header.state_bytes);
   r.entries = in.subspan(fixed, r.header.length - fixed);
   const auto crcs = walk_entries(r.entries, r.header.entries, check_entries);
   if (!crcs) return crcs.error();
-  if (crc32c(in.subspan(4, fixed - 4), *crcs) != r.header.crc) return fault(errc::corrupt, "record checksum does not match");
+  if (crc32c(in.subspan(4, fixed - 4), *crcs) != r.header.crc)
+    return fault(errc::corrupt, "record checksum does not match");
   if (r.header.kind != record_kind_data || r.header.kind_version != record_kind_version || r.header.flags != 0) {
     return fault(errc::unsupported, "record kind " + std::to_string(r.header.kind) + " version " +
                                         std::to_string(r.header.kind_version) + " is unknown to this build");

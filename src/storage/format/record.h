@@ -58,7 +58,8 @@ struct record_header {
 }
 
 // Writes header, changes and state at `out`, all but the crc. The entries follow at out + fixed_bytes().
-void put_record_head(std::byte* out, const record_header& h, const std::vector<model::log_change>& changes, bytes state);
+void put_record_head(std::byte* out, const record_header& h, const std::vector<model::log_change>& changes,
+                     bytes state);
 // Finishes the record with the checksums of its entries, `entry_crcs` being crc32c over their crc fields; returns the crc.
 std::uint32_t seal_record(std::byte* record, std::size_t fixed_bytes, std::uint32_t entry_crcs);
 // Continues the running checksum over entry checksums.

@@ -27,8 +27,9 @@ result<wal_file_header> parse_wal_file_header(bytes page) {
     return fault(errc::unsupported, "the WAL was written by a newer version");
   }
   const std::byte* p = page.data();
-  return wal_file_header{load_le<std::uint64_t>(p + 16), load_le<std::uint64_t>(p + 24), load_le<std::uint64_t>(p + 32),
-                         load_le<std::uint64_t>(p + 40), load_le<std::uint64_t>(p + 48), load_le<std::uint64_t>(p + 56)};
+  return wal_file_header{load_le<std::uint64_t>(p + 16), load_le<std::uint64_t>(p + 24),
+                         load_le<std::uint64_t>(p + 32), load_le<std::uint64_t>(p + 40),
+                         load_le<std::uint64_t>(p + 48), load_le<std::uint64_t>(p + 56)};
 }
 
 void put_wal_block_header(std::byte* out, const wal_block_header& h, std::uint32_t record_crcs) {
@@ -53,8 +54,9 @@ result<wal_block_header> peek_wal_block(bytes in) {
   if (in.size() < wal_block_header_bytes) return fault(errc::torn);
   const std::byte* p = in.data();
   if (load_le<std::uint32_t>(p) != wal_block_magic) return fault(errc::torn);
-  const wal_block_header h{load_le<std::uint64_t>(p + 8),  load_le<std::uint64_t>(p + 16), load_le<std::uint64_t>(p + 24),
-                           load_le<std::uint64_t>(p + 32), load_le<std::uint32_t>(p + 40), load_le<std::uint32_t>(p + 44)};
+  const wal_block_header h{load_le<std::uint64_t>(p + 8),  load_le<std::uint64_t>(p + 16),
+                           load_le<std::uint64_t>(p + 24), load_le<std::uint64_t>(p + 32),
+                           load_le<std::uint32_t>(p + 40), load_le<std::uint32_t>(p + 44)};
   if (h.length < wal_block_header_bytes || h.length > in.size()) return fault(errc::torn);
   return h;
 }
