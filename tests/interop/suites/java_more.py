@@ -212,7 +212,8 @@ def left_out(name):
     def test(java, _topic, _context):
         tool = java.either(*tools)
         told = java.says(tool, *arguments, bootstrap="first")
-        if "UnsupportedVersion" in told or "does not support" in told:
+        # Kafka itself refuses tokens on a connection without SASL
+        if "UnsupportedVersion" in told or "does not support" in told or "UnsupportedByAuthentication" in told:
             raise Excluded(reason)
         assert "xception" not in told and "Error" not in told, told[-500:]
 
