@@ -28,6 +28,8 @@ class connection final : public protocol::session_host, public std::enable_share
   // Closes now; what is unsent is lost. `why` goes to the log, empty for a normal end.
   void close(const std::string& why);
   [[nodiscard]] connection_info info(mono_ns now) const;
+  // What its buffers hold: requests that are arriving, answers that are leaving.
+  [[nodiscard]] std::size_t buffered_bytes() const { return input_.capacity() + unsent(); }
 
   // session_host
   void wake() override;

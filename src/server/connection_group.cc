@@ -82,6 +82,12 @@ std::vector<connection_info> connection_group::list(std::size_t max) const {
   return out;
 }
 
+std::size_t connection_group::buffered_bytes() const {
+  std::size_t sum = scratch_bytes;
+  for (const auto& [id, c] : all_) sum += c->buffered_bytes();
+  return sum;
+}
+
 void connection_group::mark_dirty(connection& c) {
   if (std::exchange(c.dirty, true)) return;
   dirty_.push_back(c.shared_from_this());

@@ -112,6 +112,8 @@ class connection_group {
   void close_all();
   [[nodiscard]] std::size_t size() const { return all_.size(); }
   [[nodiscard]] std::vector<connection_info> list(std::size_t max) const;
+  // Of all connections together.
+  [[nodiscard]] std::size_t buffered_bytes() const;
 
   // ---- for connection
   void mark_dirty(connection& c);

@@ -47,6 +47,9 @@ json::object core_object(const broker::core_stats& s) {
           {"fenced", s.fenced}};
 }
 
+// One pool of memory: what it holds, and the key that caps it.
+json::object pool(std::uint64_t bytes, std::uint64_t max) { return json::object{{"bytes", bytes}, {"max", max}}; }
+
 std::int64_t resident_bytes() {
   std::ifstream in("/proc/self/statm");
   std::int64_t total = 0;
@@ -103,10 +106,17 @@ json::object node::status_head() const {
 
 void node::status(std::function<void(json::object)> done) {
   gather(
-      [](reactor_part& p) {
+      [this](reactor_part& p) {
+        const model::store_stats store = p.store->stats();
+        json::object memory{{"tail", pool(store.tail_bytes, config_.store.ring_bytes_max)},
+                            {"cache", pool(store.cache_bytes, config_.store.cache_bytes_max)},
+                            {"read", pool(store.read_bytes, config_.store.read_bytes_max)},
+                            {"index", pool(store.index_bytes, config_.store.index_bytes_max)},
+                            {"connections", json::object{{"bytes", p.connections->buffered_bytes()}}}};
         return json::object{{"reactor", p.index},
                             {"connections", p.connections->size()},
-                            {"store", store_object(p.store->stats())},
+                            {"memory", std::move(memory)},
+                            {"store", store_object(store)},
                             {"broker", core_object(p.core->stats())}};
       },
       [this, done = std::move(done)](std::vector<json::object> all) {

@@ -92,6 +92,12 @@ void data_files::close_idle() {
   open_.clear();
 }
 
+std::uint64_t data_files::index_bytes() const {
+  std::uint64_t total = 0;
+  for (const auto& [id, f] : files_) total += f->index.capacity() * sizeof(index_entry);
+  return total;
+}
+
 void data_files::trim_indexes(std::uint64_t bytes_max) {
   std::vector<data_file*> with;
   std::uint64_t total = 0;

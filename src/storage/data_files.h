@@ -58,6 +58,7 @@ class data_files {
   // Index memory: the sum over files, and dropping the least recently used until it is below `bytes_max`.
   void index_used(data_file& f) { f.index_used = ++use_counter_; }
   void trim_indexes(std::uint64_t bytes_max);
+  [[nodiscard]] std::uint64_t index_bytes() const;
 
  private:
   platform::disk& disk_;

@@ -256,6 +256,8 @@ model::store_stats engine::stats() const {
   s.wal_turnovers = wal_files_->turnovers();
   s.tail_bytes = core_.memory.uncovered_bytes();
   s.cache_bytes = core_.memory.cached_bytes();
+  s.read_bytes = reader_->held_bytes() + reader_->kept_bytes();
+  s.index_bytes = core_.files.index_bytes();
   s.logs = core_.logs.size();
   s.files = core_.files.size() + wal_files_->used_count() + wal_files_->free_count();
   s.free_bytes = space_.free_bytes();

@@ -53,7 +53,7 @@ struct store_options {
   std::int64_t checkpoint_interval_ms = 60'000;  // at the latest
   std::int64_t idle_release_ms = 10'000;         // without an append for so long: drop caches
   std::int64_t tick_ms = 250;                    // how often all of this is looked at
-  std::int64_t clean_interval_ms = 300'000;      // retention and compaction
+  std::int64_t clean_interval_ms = 15'000;       // retention and compaction
 
   // ---- disk space
   std::uint64_t critical_free_bytes = 512ULL << 20;  // below: bulk is refused with no_space; must exceed ring_bytes_max

@@ -24,6 +24,7 @@ class reader {
   void find_latest_time(model::log_id log, model::offset below, model::find_done done);
 
   [[nodiscard]] std::uint64_t held_bytes() const { return pool_->held(); }
+  [[nodiscard]] std::uint64_t kept_bytes() const { return pool_->kept_bytes(); }
   // Whether the disk was read since the last call.
   [[nodiscard]] bool used() { return std::exchange(used_, false); }
   // Returns the memory that is kept for the next reads.

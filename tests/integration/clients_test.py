@@ -4,12 +4,11 @@ import pathlib
 import subprocess
 import sys
 import threading
-import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import broker  # noqa: E402
-from broker import Broker, DEADLINE_S  # noqa: E402
+from broker import Broker, DEADLINE_S, until  # noqa: E402
 
 
 def kcat(b, *args, stdin=None):
@@ -17,14 +16,6 @@ def kcat(b, *args, stdin=None):
                           timeout=DEADLINE_S)
     assert done.returncode == 0, f"kcat {args}: {done.stderr}"
     return done.stdout
-
-
-def until(condition, what):
-    """Waits for a condition; the deadline only tells stuck from slow."""
-    end = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < end, f"never happened: {what}"
-        time.sleep(0.02)
 
 
 class Kcat(unittest.TestCase):

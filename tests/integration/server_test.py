@@ -15,6 +15,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import broker  # noqa: E402
 from broker import Broker  # noqa: E402
+from client import Client  # noqa: E402
 
 RUNTIME, USAGE, DAMAGED = 1, 2, 3  # exit codes, docs/operations.md
 
@@ -73,6 +74,22 @@ class Life(unittest.TestCase):
             for _ in range(600):  # more than the cap of connections at a time
                 told = b.admin("status")["connections"]
                 self.assertEqual((0, 0, 0), (told["now"], told["accepted"], told["refused"]))
+
+    def test_status_tells_the_memory_of_each_pool(self):
+        with Broker() as b:
+            client = Client(b.address)
+            client.create("t")
+            client.produce("t", "x" * 10_000)
+            with socket.create_connection(b.address) as half:
+                before = b.admin("status")["reactors"][0]["memory"]
+                self.assertGreater(before["tail"]["bytes"], 10_000)
+                self.assertGreaterEqual(before["tail"]["max"], before["tail"]["bytes"])
+                half.sendall(struct.pack(">ihh", 90 << 20, 0, 3) + bytes(500_000))
+
+                def held():
+                    return b.admin("status")["reactors"][0]["memory"]["connections"]["bytes"]
+                broker.until(lambda: held() >= before["connections"]["bytes"] + 500_000, "the half request is kept")
+            broker.until(lambda: held() < before["connections"]["bytes"] + 500_000, "its memory is given back")
 
     def test_several_listeners(self):
         with Broker("--listen", "kafka=127.0.0.1:0", "--listen", "kafka=[::1]:0", listen=None) as b:

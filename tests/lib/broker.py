@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -23,6 +24,14 @@ def weir_binary():
 def plain_environment():
     """This process's environment without WEIR_*: those of the test would be configuration to the broker."""
     return {name: value for name, value in os.environ.items() if not name.startswith("WEIR_")}
+
+
+def until(condition, what):
+    """Waits for a condition; the deadline only tells stuck from slow."""
+    end = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < end, f"never happened: {what}"
+        time.sleep(0.02)
 
 
 class StartFailed(Exception):
