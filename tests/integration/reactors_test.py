@@ -115,10 +115,11 @@ class Reactors(unittest.TestCase):
                             "--rate", 20000, "-q", "-o", "json") for batch in (1, 4000)]
         loads.append(start_weir(b, "bench", "consume", "-p", PARTITIONS, "-c", 3, "-n", SECONDS, "-q", "-o", "json"))
         told = [json.loads(finished(load)) for load in loads]
+        # A member that comes or goes starts a rebalance; on a slow machine they get to reading when the load is over.
+        broker.until(lambda: group.read > 0, "the group reads")
         for thread in beside:
             thread.stop()
         self.assertGreater(told[2]["records"], 0)
-        self.assertGreater(group.read, 0)
         return told[0]["records"] + told[1]["records"]
 
     def count(self, b):
