@@ -14,10 +14,13 @@ void catalog_change::add(catalog_change&& later) {
   removed.insert(removed.end(), later.removed.begin(), later.removed.end());
   if (later.node_epoch >= 0) node_epoch = later.node_epoch;
   if (later.next_log != 0) next_log = later.next_log;
+  if (later.broker != nullptr) broker = std::move(later.broker);
 }
 
 catalog::catalog(const settings& config)
-    : defaults_(std::make_shared<const topic_settings>(default_topic_settings(config))) {}
+    : config_(config),
+      broker_(std::make_shared<const dynamic_configs>()),
+      defaults_(std::make_shared<const topic_settings>(default_topic_settings(config))) {}
 
 const topic_ptr* catalog::find(std::string_view vhost, std::string_view name) const {
   const auto at = by_name_.find(key{vhost, name});
@@ -63,6 +66,29 @@ std::shared_ptr<const topic_settings> catalog::resolve(const model::config_map& 
   return std::make_shared<const topic_settings>(resolve_topic_config(overrides, *defaults_));
 }
 
+void catalog::plan_broker(dynamic_configs&& next, catalog_change& out) const {
+  out.broker = std::make_shared<const dynamic_configs>(std::move(next));
+  // Throttles and the like change no topic; a node with very many of them need not look at each then.
+  const broker_values before{config_, *broker_};
+  const broker_values after{config_, *out.broker};
+  const auto differs = [&](const topic_config_key& k) {
+    const std::string* was = before.find(k.broker_name);
+    const std::string* is = after.find(k.broker_name);
+    return was == nullptr || is == nullptr ? was != is : *was != *is;
+  };
+  const auto keys = topic_config_table();
+  if (std::none_of(keys.begin(), keys.end(), differs)) return;
+  const auto defaults = std::make_shared<const topic_settings>(default_topic_settings(config_, *out.broker));
+  out.put.reserve(by_id_.size());
+  for_each([&](const topic_ptr& t) {
+    auto copy = std::make_shared<topic>(*t);
+    copy->effective = t->overrides.empty()
+                          ? defaults
+                          : std::make_shared<const topic_settings>(resolve_topic_config(t->overrides, *defaults));
+    out.put.push_back(std::move(copy));
+  });
+}
+
 void catalog::put(const topic_ptr& t) {
   sorted_.clear();
   remove(t->id);
@@ -100,6 +126,10 @@ void catalog::adopt(const catalog_change& change) {
   for (const topic_ptr& t : change.put) put(t);
   if (change.node_epoch >= 0) node_epoch_ = change.node_epoch;
   if (change.next_log != 0) next_log_ = std::max(next_log_, change.next_log);
+  if (change.broker != nullptr) {
+    broker_ = change.broker;
+    defaults_ = std::make_shared<const topic_settings>(default_topic_settings(config_, *broker_));
+  }
 }
 
 catalog_change catalog::all() const {
@@ -108,6 +138,7 @@ catalog_change catalog::all() const {
   for_each([&](const topic_ptr& t) { c.put.push_back(t); });
   c.node_epoch = node_epoch_;
   c.next_log = next_log_;
+  c.broker = broker_;
   return c;
 }
 

@@ -30,6 +30,7 @@ enum class catalog_kind : std::uint16_t {
   topics_grown = 3,
   topic_configured = 4,
   node_started = 5,
+  broker_configured = 6,
 };
 [[nodiscard]] inline bool is_catalog_kind(std::uint16_t kind) { return kind >= 1 && kind <= 19; }
 
@@ -58,13 +59,18 @@ struct catalog_change {
   std::vector<topic_ptr> removed;
   std::int32_t node_epoch = -1;  // -1: as it was
   std::uint64_t next_log = 0;    // the lowest log id not used yet; 0: as it was
+  // What is set for the broker; null: as it was. Topics that get other defaults by it are in `put`.
+  std::shared_ptr<const dynamic_configs> broker;
 
-  [[nodiscard]] bool empty() const { return put.empty() && removed.empty() && node_epoch < 0 && next_log == 0; }
+  [[nodiscard]] bool empty() const {
+    return put.empty() && removed.empty() && node_epoch < 0 && next_log == 0 && broker == nullptr;
+  }
   void add(catalog_change&& later);
 };
 
 class catalog {
  public:
+  // `config` outlives the catalog.
   explicit catalog(const settings& config);
 
   [[nodiscard]] const topic_ptr* find(std::string_view vhost, std::string_view name) const;  // null: no such topic
@@ -86,10 +92,12 @@ class catalog {
   [[nodiscard]] catalog_change all() const;
 
   void snapshot(byte_vector& out) const;
-  // Replaces what is there. Fault: corrupt.
-  [[nodiscard]] result<void> restore(byte_reader& in);
+  // Replaces what is there. Older snapshots have no configuration of the broker (`with_broker` false). Fault: corrupt.
+  [[nodiscard]] result<void> restore(byte_reader& in, bool with_broker);
 
   [[nodiscard]] std::shared_ptr<const topic_settings> resolve(const model::config_map& overrides) const;
+  // What this node's broker has, for describing. Valid until the next change.
+  [[nodiscard]] broker_values broker() const { return {config_, *broker_}; }
 
  private:
   // Names are kept once, in the topics: keys are views into them.
@@ -107,7 +115,12 @@ class catalog {
   void remove(const model::uuid& id);
   [[nodiscard]] std::string collision_key(std::string_view vhost, std::string_view name) const;
 
-  std::shared_ptr<const topic_settings> defaults_;
+  // `out` with the configuration `next` of the broker, and with every topic that is another by it.
+  void plan_broker(dynamic_configs&& next, catalog_change& out) const;
+
+  const settings& config_;
+  std::shared_ptr<const dynamic_configs> broker_;   // never null
+  std::shared_ptr<const topic_settings> defaults_;  // under broker_
   std::unordered_map<key, topic_ptr, key_hash> by_name_;
   std::unordered_map<model::uuid, topic_ptr> by_id_;
   std::unordered_multimap<std::string, model::uuid> with_dot_or_underscore_;
@@ -131,6 +144,12 @@ struct configuration {
   model::config_map overrides;  // all of them, as they are to be
 };
 void write_topic_configured(const std::vector<configuration>& changed, byte_vector& out);
+// All values of a node (or dynamic_configs::all_nodes), as they are to be.
+struct broker_configuration {
+  std::int32_t node = 0;
+  model::config_map values;
+};
+void write_broker_configured(const std::vector<broker_configuration>& changed, byte_vector& out);
 void write_node_started(std::int32_t epoch, byte_vector& out);
 
 }  // namespace weir::broker

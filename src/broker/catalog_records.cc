@@ -8,7 +8,8 @@
 //   topics_grown     u32 count, {id, u32 count, {log u64, shard u64}}
 //   topic_configured u32 count, {id, u32 count, {name text, value text}}
 //   node_started     epoch i32
-//   snapshot         node epoch i32, next log u64, u32 count, topic...
+//   broker_configured  u32 count, {node i32 (-1: all nodes), u32 count, {name text, value text}}
+//   snapshot         node epoch i32, next log u64, what broker_configured has of all nodes, u32 count, topic...
 #include <algorithm>
 
 #include "broker/catalog.h"
@@ -74,6 +75,15 @@ model::config_map read_overrides(byte_reader& r) {
     out.insert_or_assign(std::move(name), std::string(r.text()));
   }
   return out;
+}
+
+// Over what `out` has. A node without values is forgotten.
+void read_broker(byte_reader& r, dynamic_configs& out) {
+  const std::uint32_t n = read_count(r, 8);
+  for (std::uint32_t i = 0; i < n && r.ok(); ++i) {
+    const auto node = r.le<std::int32_t>();
+    out.put(node, read_overrides(r));
+  }
 }
 
 topic_ptr read_topic(byte_reader& r, const catalog& c) {
@@ -152,6 +162,15 @@ void write_topic_configured(const std::vector<configuration>& changed, byte_vect
   }
 }
 
+void write_broker_configured(const std::vector<broker_configuration>& changed, byte_vector& out) {
+  byte_writer w(out);
+  w.le(static_cast<std::uint32_t>(changed.size()));
+  for (const broker_configuration& c : changed) {
+    w.le(c.node);
+    write_overrides(c.values, w);
+  }
+}
+
 void write_node_started(std::int32_t epoch, byte_vector& out) { byte_writer(out).le(epoch); }
 
 result<catalog_change> catalog::read(catalog_kind kind, bytes state) const {
@@ -179,6 +198,12 @@ result<catalog_change> catalog::read(catalog_kind kind, bytes state) const {
     case catalog_kind::node_started:
       out.node_epoch = r.le<std::int32_t>();
       break;
+    case catalog_kind::broker_configured: {
+      dynamic_configs next = *broker_;
+      read_broker(r, next);
+      if (r.ok()) plan_broker(std::move(next), out);
+      break;
+    }
     default:
       return fault(errc::unsupported, "catalog record of kind " + std::to_string(static_cast<unsigned>(kind)));
   }
@@ -190,14 +215,26 @@ void catalog::snapshot(byte_vector& out) const {
   byte_writer w(out);
   w.le(node_epoch_);
   w.le(next_log_);
+  w.le(static_cast<std::uint32_t>(broker_->by_node.size()));
+  for (const auto& [node, values] : broker_->by_node) {
+    w.le(node);
+    write_overrides(values, w);
+  }
   w.le(static_cast<std::uint32_t>(by_id_.size()));
   for_each([&](const topic_ptr& t) { write_topic(*t, w); });
 }
 
-result<void> catalog::restore(byte_reader& in) {
+result<void> catalog::restore(byte_reader& in, bool with_broker) {
   catalog_change c;
   c.node_epoch = in.le<std::int32_t>();
   c.next_log = in.le<std::uint64_t>();
+  dynamic_configs broker;
+  if (with_broker) read_broker(in, broker);
+  if (!in.ok()) return damaged();
+  // Before the topics, which are resolved over it.
+  catalog_change first;
+  first.broker = std::make_shared<const dynamic_configs>(std::move(broker));
+  adopt(first);
   read_topics(in, *this, c.put);
   if (!in.ok()) return damaged();
   sorted_.clear();

@@ -40,7 +40,16 @@ void fill(rig& r) {
   model::alter_configs alter;
   alter.items.push_back(
       {model::config_resource::topic, "b", {{"segment.ms", model::alter_configs::op::set, "7"}}, false});
-  r.ask<model::configs_altered>(alter);
+  alter.items.push_back({model::config_resource::broker,
+                         "",
+                         {{"log.retention.bytes", model::alter_configs::op::set, "12345"},
+                          {"background.threads", model::alter_configs::op::set, "9"}},
+                         false});
+  alter.items.push_back({model::config_resource::broker,
+                         "1",
+                         {{"leader.replication.throttled.rate", model::alter_configs::op::set, "77"}},
+                         false});
+  for (const auto& i : r.ask<model::configs_altered>(alter).items) EXPECT_EQ(i.error, refusal::none) << i.detail;
   model::delete_topics d;
   d.topics.push_back({"gone", {}});
   r.ask<model::topics_deleted>(d);
@@ -91,6 +100,25 @@ TEST(state, a_restored_snapshot_is_the_snapshot) {
     copy.state.snapshot(model::shard_id(i), again);
     EXPECT_EQ(again, before[i]) << i;
   }
+}
+
+// Version 2 had no configuration of the broker.
+TEST(state, a_snapshot_of_the_version_before_is_read) {
+  rig r;
+  const auto now = snapshots(r)[0];
+  constexpr std::ptrdiff_t broker_values = 1 + 4 + 4 + 8;  // behind version, no partitions, node epoch, next log
+  byte_vector before = now;
+  before[0] = std::byte{2};
+  before.erase(before.begin() + broker_values, before.begin() + broker_values + 4);
+  settings s;
+  hand_clock time;
+  hand_executor exec(time);
+  counting_rng random;
+  core_parts copy(layout{0, 1, 2}, core_deps{s, exec, time, random, r.formats});
+  ASSERT_TRUE(copy.state.restore(model::shard_id(0), before));
+  byte_vector again;
+  copy.state.snapshot(model::shard_id(0), again);
+  EXPECT_EQ(again, now);
 }
 
 TEST(state, damaged_snapshots_are_refused_whatever_is_cut) {

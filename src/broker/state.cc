@@ -7,7 +7,7 @@
 namespace weir::broker {
 namespace {
 
-constexpr std::uint8_t snapshot_version = 2;
+constexpr std::uint8_t snapshot_version = 3;
 constexpr std::uint8_t record_version = 1;
 
 }  // namespace
@@ -151,7 +151,7 @@ result<void> state_part::restore(model::shard_id shard, bytes snapshot) {
   if (!r.ok()) return damaged;
   k_.stats.partitions = k_.partitions.size();
   if (shard == model::shard_id(0)) {
-    auto done = k_.topics.restore(r);
+    auto done = k_.topics.restore(r, version >= 3);
     if (!done) return done;
     ids_.apply(r.le<std::int64_t>());
     if (!r.ok()) return damaged;

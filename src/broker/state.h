@@ -1,6 +1,7 @@
 // The core's part of the state machine: records in, state of the shards out. Nothing else changes state.
 //
-// Snapshot of a shard, version 2 (in version 1 the producers' batches had no timestamp), little-endian:
+// Snapshot of a shard, version 3 (in version 1 the producers' batches had no timestamp, before version 3 the catalog had
+// no configuration of the broker), little-endian:
 //   version u8
 //   partitions: u32 count, {log u64, leader epochs, producers u8 (0: none, 1: a table follows)}, by log id
 //   shard 0 only: the catalog (catalog_records.cc), next producer id block i64

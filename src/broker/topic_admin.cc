@@ -190,12 +190,13 @@ topic_admin::refused topic_admin::check_assignments(const model::create_topic_it
   return {};
 }
 
+std::string topic_admin::clamped_insync(std::string&& value) const {
+  const bool number = !value.empty() && value.find_first_not_of("0123456789") == std::string::npos && value != "0";
+  return k_.config.clamp_replication_factor && number ? "1" : std::move(value);
+}
+
 topic_admin::refused topic_admin::check_override(std::string_view name, std::string& value) const {
-  // Who asks for three replicas asks for two in sync with them; both shrink together.
-  if (name == "min.insync.replicas" && k_.config.clamp_replication_factor &&
-      value.find_first_not_of("0123456789") == std::string::npos && !value.empty() && value != "0") {
-    value = "1";
-  }
+  if (name == "min.insync.replicas") value = clamped_insync(std::move(value));
   const auto ok = check_topic_config(name, value);
   if (!ok) return {refusal::invalid_config, ok.error().text};
   return {};
@@ -269,7 +270,7 @@ std::shared_ptr<topic> topic_admin::plan_topic(const model::caller& who, const m
   out.id = t->id;
   out.partitions = partitions;
   out.replication_factor = replication;
-  out.configs = describe_topic_config(t->overrides, k_.config, std::nullopt, false);
+  out.configs = describe_topic_config(t->overrides, k_.topics.broker(), std::nullopt, false);
   return t;
 }
 

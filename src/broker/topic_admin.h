@@ -72,9 +72,20 @@ class topic_admin {
   [[nodiscard]] partition_place place(std::uint64_t& next_log) const;
   [[nodiscard]] model::uuid new_id() const;
   [[nodiscard]] refused check_growth(const model::grow_topic_item& in, const topic& t) const;
-  [[nodiscard]] refused plan_configs(const model::alter_configs::item& in, const topic& t,
-                                     model::config_map& overrides) const;
+  // What follows adds to `changed` what is to be recorded, or refuses.
+  [[nodiscard]] refused plan_configs(const model::alter_configs::item& in, const model::caller& who,
+                                     std::vector<configuration>& changed) const;
+  [[nodiscard]] refused plan_broker(const model::alter_configs::item& in, const model::caller& who,
+                                    std::vector<broker_configuration>& changed) const;
   [[nodiscard]] refused apply_change(const model::alter_configs::change& c, model::config_map& overrides) const;
+  [[nodiscard]] refused apply_broker_change(const model::alter_configs::change& c, std::int32_t node,
+                                            model::config_map& values) const;
+  // What a topic without an own value has now.
+  [[nodiscard]] std::string standard_text(const topic_config_key& key) const;
+  // Who asks for three replicas asks for two in sync with them; where the first is clamped to one, so is the second.
+  [[nodiscard]] std::string clamped_insync(std::string&& value) const;
+  void commit_configs(const reply_to& to, model::configs_altered&& out, const std::vector<byte_vector>& topic_states,
+                      const std::vector<byte_vector>& broker_states);
 
   kernel& k_;
   keeper& keeper_;

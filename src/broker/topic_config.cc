@@ -203,109 +203,7 @@ constexpr std::array table{
                      }},
 };
 
-// The broker's keys: shown, never changed while the node runs.
-struct broker_key {
-  std::string_view name;
-  type kind;
-  std::string (*text)(const settings&);
-  std::string_view documentation;
-};
-std::string yes_no(bool b) { return b ? "true" : "false"; }
-
-constexpr std::array broker_table{
-    broker_key{"auto.create.topics.enable", type::boolean,
-               [](const settings& s) { return yes_no(s.auto_create_topics); },
-               "Whether naming a missing topic creates it."},
-    broker_key{"broker.id", type::int32, [](const settings& s) { return std::to_string(s.node_id); },
-               "This node's number."},
-    broker_key{"compression.type", type::text, [](const settings& s) { return s.log.compression_type; },
-               "Default of compression.type."},
-    broker_key{"default.replication.factor", type::int32,
-               [](const settings& s) { return std::to_string(s.default_replication_factor); },
-               "Replicas of a topic that names no number."},
-    broker_key{"delete.topic.enable", type::boolean, [](const settings& s) { return yes_no(s.delete_topics_enabled); },
-               "Whether topics may be deleted."},
-    broker_key{"fetch.max.bytes", type::int32, [](const settings& s) { return std::to_string(s.fetch_max_bytes); },
-               "The most bytes that one fetch answer holds."},
-    broker_key{"group.initial.rebalance.delay.ms", type::int32,
-               [](const settings& s) { return std::to_string(s.groups.initial_rebalance_delay_ms); },
-               "How long a new group waits for further members."},
-    broker_key{"group.max.session.timeout.ms", type::int32,
-               [](const settings& s) { return std::to_string(s.groups.session_timeout_max_ms); },
-               "The longest session timeout of a group member."},
-    broker_key{"group.max.size", type::int32, [](const settings& s) { return std::to_string(s.groups.members_max); },
-               "The most members of one group."},
-    broker_key{"group.min.session.timeout.ms", type::int32,
-               [](const settings& s) { return std::to_string(s.groups.session_timeout_min_ms); },
-               "The shortest session timeout of a group member."},
-    broker_key{"log.cleaner.delete.retention.ms", type::int64,
-               [](const settings& s) { return std::to_string(s.log.delete_retention_ms); },
-               "Default of delete.retention.ms."},
-    broker_key{"log.cleaner.max.compaction.lag.ms", type::int64,
-               [](const settings& s) { return std::to_string(s.log.max_compaction_lag_ms); },
-               "Default of max.compaction.lag.ms."},
-    broker_key{"log.cleaner.min.cleanable.ratio", type::real,
-               [](const settings& s) { return real_text(s.log.min_cleanable_ratio); },
-               "Default of min.cleanable.dirty.ratio."},
-    broker_key{"log.cleaner.min.compaction.lag.ms", type::int64,
-               [](const settings& s) { return std::to_string(s.log.min_compaction_lag_ms); },
-               "Default of min.compaction.lag.ms."},
-    broker_key{"log.cleanup.policy", type::list, [](const settings& s) { return s.log.cleanup_policy; },
-               "Default of cleanup.policy."},
-    broker_key{"log.dirs", type::text, [](const settings& s) { return s.data_folder; }, "The data folder."},
-    broker_key{"log.message.timestamp.after.max.ms", type::int64,
-               [](const settings& s) { return std::to_string(s.log.timestamp_after_max_ms); },
-               "Default of message.timestamp.after.max.ms."},
-    broker_key{"log.message.timestamp.before.max.ms", type::int64,
-               [](const settings& s) { return std::to_string(s.log.timestamp_before_max_ms); },
-               "Default of message.timestamp.before.max.ms."},
-    broker_key{"log.message.timestamp.type", type::text, [](const settings& s) { return s.log.timestamp_type; },
-               "Default of message.timestamp.type."},
-    broker_key{"log.retention.bytes", type::int64,
-               [](const settings& s) { return std::to_string(s.log.retention_bytes); }, "Default of retention.bytes."},
-    broker_key{
-        "log.retention.hours", type::int32,
-        [](const settings& s) { return std::to_string(s.log.retention_ms < 0 ? -1 : s.log.retention_ms / 3'600'000); },
-        "log.retention.ms in hours."},
-    broker_key{
-        "log.retention.minutes", type::int32,
-        [](const settings& s) { return std::to_string(s.log.retention_ms < 0 ? -1 : s.log.retention_ms / 60'000); },
-        "log.retention.ms in minutes."},
-    broker_key{"log.retention.ms", type::int64, [](const settings& s) { return std::to_string(s.log.retention_ms); },
-               "Default of retention.ms."},
-    broker_key{"log.roll.hours", type::int32,
-               [](const settings& s) { return std::to_string(s.log.segment_ms / 3'600'000); }, "log.roll.ms in hours."},
-    broker_key{"log.roll.ms", type::int64, [](const settings& s) { return std::to_string(s.log.segment_ms); },
-               "Default of segment.ms."},
-    broker_key{"log.segment.bytes", type::int32, [](const settings& s) { return std::to_string(s.log.segment_bytes); },
-               "Default of segment.bytes."},
-    broker_key{"message.max.bytes", type::int32, [](const settings& s) { return std::to_string(s.message_max_bytes); },
-               "Default of max.message.bytes."},
-    broker_key{"min.insync.replicas", type::int32, [](const settings&) { return std::string("1"); },
-               "This node keeps one replica of each partition."},
-    broker_key{"node.id", type::int32, [](const settings& s) { return std::to_string(s.node_id); },
-               "This node's number."},
-    broker_key{"num.partitions", type::int32, [](const settings& s) { return std::to_string(s.num_partitions); },
-               "Partitions of a topic that names no number."},
-    broker_key{"offset.metadata.max.bytes", type::int32,
-               [](const settings& s) { return std::to_string(s.groups.offset_metadata_max); },
-               "The longest text that a group may keep with a committed offset."},
-    broker_key{"offsets.retention.minutes", type::int64,
-               [](const settings& s) {
-                 return std::to_string(s.groups.offset_retention_ms < 0 ? -1 : s.groups.offset_retention_ms / 60'000);
-               },
-               "How long the offsets of an empty group are kept; -1: for ever."},
-    broker_key{"producer.id.expiration.ms", type::int32,
-               [](const settings& s) { return std::to_string(s.producer_id_expiration_ms); },
-               "How long an idle idempotent producer is remembered."},
-};
-
 using source = model::config_entry::source;
-
-// A broker value that differs from the built-in one was configured.
-source source_of(const std::string& now, const std::string& built_in) {
-  return now == built_in ? source::default_value : source::broker_file;
-}
 
 bool wanted(const std::optional<std::vector<std::string_view>>& keys, std::string_view name) {
   return !keys || std::find(keys->begin(), keys->end(), name) != keys->end();
@@ -340,6 +238,11 @@ const topic_config_key* find_topic_config(std::string_view name) {
   return at == table.end() ? nullptr : &*at;
 }
 
+const topic_config_key* find_topic_default(std::string_view broker_name) {
+  const auto at = std::find_if(table.begin(), table.end(), [&](const auto& k) { return k.broker_name == broker_name; });
+  return at == table.end() ? nullptr : &*at;
+}
+
 result<void> check_topic_config(std::string_view name, std::string_view value) {
   const topic_config_key* key = find_topic_config(name);
   const kept_config* kept = find_kept_config(name);
@@ -352,9 +255,14 @@ result<void> check_topic_config(std::string_view name, std::string_view value) {
   return {};
 }
 
-topic_settings default_topic_settings(const settings& config) {
+topic_settings default_topic_settings(const settings& config, const dynamic_configs& set) {
+  const broker_values now{config, set};
   topic_settings out;
-  for (const topic_config_key& key : table) (void)key.apply(key.default_text(config), out);
+  for (const topic_config_key& key : table) {
+    (void)key.apply(key.default_text(config), out);
+    // Checked when it was set, so one that does not parse is of another version; the file's value stays then.
+    if (const std::string* text = now.find(key.broker_name)) (void)key.apply(*text, out);
+  }
   return out;
 }
 
@@ -376,29 +284,19 @@ topic_settings resolve_topic_config(const model::config_map& overrides, const to
   return out;
 }
 
-std::vector<model::config_entry> describe_topic_config(const model::config_map& overrides, const settings& config,
+std::vector<model::config_entry> describe_topic_config(const model::config_map& overrides, const broker_values& broker,
                                                        const std::optional<std::vector<std::string_view>>& keys,
                                                        bool documentation) {
   std::vector<model::config_entry> out;
   for (const topic_config_key& key : table) {
     if (!wanted(keys, key.name)) continue;
-    const std::string standard = key.default_text(config);
-    const std::string original = key.default_text(built_in());
-    const std::string_view broker_name = key.broker_name.empty() ? key.name : key.broker_name;
     model::config_entry e;
     e.name = key.name;
     e.kind = key.kind;
     if (documentation) e.documentation = key.documentation;
-    e.value = standard;
-    e.from = source_of(standard, original);
     const auto at = overrides.find(key.name);
-    if (at != overrides.end()) {
-      e.value = at->second;
-      e.from = source::topic_override;
-      e.synonyms.push_back({e.name, at->second, source::topic_override});
-    }
-    if (standard != original) e.synonyms.push_back({std::string(broker_name), standard, source::broker_file});
-    e.synonyms.push_back({std::string(broker_name), original, source::default_value});
+    if (at != overrides.end()) e.synonyms.push_back({e.name, at->second, source::topic_override});
+    broker.finish(e, key.broker_name, key.default_text(broker.config), key.default_text(built_in()));
     out.push_back(std::move(e));
   }
   for (const kept_config& kept : kept_configs()) {
@@ -414,31 +312,6 @@ std::vector<model::config_entry> describe_topic_config(const model::config_map& 
     out.push_back(std::move(e));
   }
   return out;
-}
-
-std::vector<model::config_entry> describe_broker_config(const settings& config,
-                                                        const std::optional<std::vector<std::string_view>>& keys,
-                                                        bool documentation) {
-  std::vector<model::config_entry> out;
-  for (const broker_key& key : broker_table) {
-    if (!wanted(keys, key.name)) continue;
-    model::config_entry e;
-    e.name = key.name;
-    e.kind = key.kind;
-    e.read_only = true;
-    if (documentation) e.documentation = key.documentation;
-    const std::string original = key.text(built_in());
-    e.value = key.text(config);
-    e.from = source_of(*e.value, original);
-    if (e.from == source::broker_file) e.synonyms.push_back({e.name, e.value, source::broker_file});
-    e.synonyms.push_back({e.name, original, source::default_value});
-    out.push_back(std::move(e));
-  }
-  return out;
-}
-
-bool is_broker_config(std::string_view name) {
-  return std::any_of(broker_table.begin(), broker_table.end(), [&](const auto& k) { return k.name == name; });
 }
 
 }  // namespace weir::broker

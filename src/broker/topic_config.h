@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "broker/dynamic_configs.h"
 #include "broker/settings.h"
 #include "model/commands.h"
 #include "model/log_port.h"
@@ -43,7 +44,7 @@ struct topic_settings {
 struct topic_config_key {
   using type = model::config_entry::type;
   std::string_view name;         // retention.ms
-  std::string_view broker_name;  // log.retention.ms: where the default comes from; empty: none
+  std::string_view broker_name;  // log.retention.ms: where the default comes from; never empty
   type kind;
   std::string_view documentation;
   // The text of the default under these settings.
@@ -54,12 +55,14 @@ struct topic_config_key {
 
 [[nodiscard]] std::span<const topic_config_key> topic_config_table();
 [[nodiscard]] const topic_config_key* find_topic_config(std::string_view name);
+// The key whose default the broker's key `broker_name` is. Null: none.
+[[nodiscard]] const topic_config_key* find_topic_default(std::string_view broker_name);
 
 // Checks one override. Faults: not_found (no such name), invalid (the text says why).
 [[nodiscard]] result<void> check_topic_config(std::string_view name, std::string_view value);
 
 // What a topic without overrides has. The defaults of `config` must be valid (check_defaults).
-[[nodiscard]] topic_settings default_topic_settings(const settings& config);
+[[nodiscard]] topic_settings default_topic_settings(const settings& config, const dynamic_configs& set = {});
 // Whether every default in `config` is one that a topic could have; the fault names the first that is not.
 [[nodiscard]] result<void> check_defaults(const settings& config);
 // Puts overrides over `base`. Those that do not parse (they were checked when they were set, so only another version
@@ -68,12 +71,7 @@ struct topic_config_key {
 
 // For DescribeConfigs: the entries of a topic, all or those of `keys`.
 [[nodiscard]] std::vector<model::config_entry> describe_topic_config(
-    const model::config_map& overrides, const settings& config,
+    const model::config_map& overrides, const broker_values& broker,
     const std::optional<std::vector<std::string_view>>& keys, bool documentation);
-
-// The broker's own keys that tools read; none can be changed while the node runs.
-[[nodiscard]] std::vector<model::config_entry> describe_broker_config(
-    const settings& config, const std::optional<std::vector<std::string_view>>& keys, bool documentation);
-[[nodiscard]] bool is_broker_config(std::string_view name);
 
 }  // namespace weir::broker

@@ -71,7 +71,8 @@ struct create_topics {
   bool validate_only = false;
 };
 struct config_entry {
-  enum class source : std::uint8_t { topic_override, broker_file, default_value };
+  // Nearest first: set for the topic, for the node while it ran, for all nodes while they ran, in the file, built in.
+  enum class source : std::uint8_t { topic_override, node_set, cluster_set, broker_file, default_value };
   std::string name;
   std::optional<std::string> value;
   source from = source::default_value;

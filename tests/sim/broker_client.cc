@@ -1,6 +1,8 @@
 #include "tests/sim/broker_client.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 
 #include "protocol/kafka/record_batch.h"
 #include "protocol/kafka/records.h"
@@ -10,6 +12,11 @@ namespace weir::sim_tests {
 using model::refusal;
 
 namespace {
+
+const std::string settings_group = "broker configuration";
+// One for each client: two that are kept only, one that changes every topic.
+constexpr std::array<std::string_view, 3> setting_names{"background.threads", "log.cleaner.delete.retention.ms",
+                                                        "num.io.threads"};
 
 constexpr std::size_t window = 5;  // batches of one producer and partition that may be under way
 
@@ -28,6 +35,7 @@ broker_client::broker_client(std::size_t index, platform::sim::sim_world& world,
       group_("group-" + std::to_string(index)) {
   who_.principal = "loopback";
   who_.loopback = true;
+  setting_.first = setting_names[index % setting_names.size()];
 }
 
 void broker_client::connect(model::broker_port& port, platform::sim::sim_executor& reactor) {
@@ -40,6 +48,7 @@ void broker_client::disconnect() {
   port_ = nullptr;
   asked_.clear();
   committing_ = false;
+  setting_asked_ = false;
   for (auto& [where, l] : lanes_) {
     l.sent = l.outstanding = 0;
     l.again = false;
@@ -73,6 +82,7 @@ void broker_client::act() {
   if (draw < 55) return produce_some();
   if (draw < 80) return fetch_some();
   if (draw < 92) return commit_some();
+  if (draw < 94) return set_broker();
   if (draw < 97) return ask_offsets();
   trim_some();
 }
@@ -266,7 +276,9 @@ void broker_client::take(const asked_commit& a, const model::offsets_committed& 
 }
 
 void broker_client::ask_offsets() {
-  if (port_ == nullptr || committing_) return;
+  if (port_ == nullptr) return;
+  ask_broker();
+  if (committing_) return;
   model::fetch_offsets c;
   c.group = group_;
   submit(c, asked_offsets{next_commit_});
@@ -286,6 +298,60 @@ void broker_client::take(const asked_offsets& a, const model::offsets_fetched& e
     }
   }
   ++counts_["offset_reads"];
+}
+
+void broker_client::set_broker() {
+  if (setting_asked_) return;
+  setting_asked_ = true;
+  const std::int64_t value = ++next_setting_;
+  known_.commits[{settings_group, setting_}].asked.push_back(value);
+  const std::string text = std::to_string(value);
+  model::alter_configs c;
+  c.items.push_back({model::config_resource::broker,
+                     random_.chance(0.5) ? "1" : "",
+                     {{setting_.first, model::alter_configs::op::set, text}},
+                     false});
+  // Under the other of the two names it may be set from before: the nearer one would hide this.
+  if (c.items[0].name.empty()) {
+    c.items.push_back(
+        {model::config_resource::broker, "1", {{setting_.first, model::alter_configs::op::remove, {}}}, false});
+  }
+  submit(c, asked_setting{value});
+}
+
+void broker_client::take(const asked_setting& a, const model::configs_altered& e) {
+  setting_asked_ = false;
+  for (const auto& i : e.items) {
+    if (i.error != refusal::none) return refused("alter_configs", i.error);
+  }
+  known_.commit_acked(settings_group, setting_, a.value);
+  ++counts_["settings"];
+}
+
+void broker_client::ask_broker() {
+  if (setting_asked_) return;
+  model::describe_configs c;
+  c.items.push_back({model::config_resource::broker, "1", std::vector<std::string_view>{setting_.first}});
+  submit(c, asked_settings{next_setting_});
+}
+
+void broker_client::take(const asked_settings& a, const model::configs_described& e) {
+  const auto& item = e.items.at(0);
+  if (item.error != refusal::none) return refused("describe_configs", item.error);
+  if (next_setting_ != a.settings) return;  // a change went beside it: either may show
+  using source = model::config_entry::source;
+  const bool set = !item.configs.empty() &&
+                   (item.configs[0].from == source::node_set || item.configs[0].from == source::cluster_set);
+  if (!set) {
+    const auto at = known_.commits.find({settings_group, setting_});
+    if (at != known_.commits.end() && at->second.known >= 0) fail_("the broker lost its value of " + setting_.first);
+    return;
+  }
+  const std::string& text = *item.configs[0].value;
+  std::int64_t value = -1;
+  (void)std::from_chars(text.data(), text.data() + text.size(), value);
+  known_.commit_read(settings_group, setting_, value);
+  ++counts_["setting_reads"];
 }
 
 void broker_client::create_topic() {

@@ -75,6 +75,12 @@ class broker_client final : public model::event_sink {
   struct asked_offsets {
     std::int64_t commits = 0;  // begun when it was asked
   };
+  struct asked_setting {
+    std::int64_t value = 0;
+  };
+  struct asked_settings {
+    std::int64_t settings = 0;  // begun when it was asked
+  };
   struct asked_id {};
   struct asked_topic {
     std::string name;
@@ -83,14 +89,16 @@ class broker_client final : public model::event_sink {
   struct asked_trim {
     partition_name where;
   };
-  using asked =
-      std::variant<asked_produce, asked_fetch, asked_commit, asked_offsets, asked_id, asked_topic, asked_trim>;
+  using asked = std::variant<asked_produce, asked_fetch, asked_commit, asked_offsets, asked_setting, asked_settings,
+                             asked_id, asked_topic, asked_trim>;
 
   void produce_some();
   void pump(const partition_name& where);
   [[nodiscard]] batch make_batch(const partition_name& where, lane& l);
   void fetch_some();
   void commit_some();
+  void set_broker();
+  void ask_broker();
   void create_topic();
   void trim_some();
   void get_id();
@@ -104,6 +112,8 @@ class broker_client final : public model::event_sink {
   void take(const asked_fetch& a, const model::fetched& e);
   void take(const asked_commit& a, const model::offsets_committed& e);
   void take(const asked_offsets& a, const model::offsets_fetched& e);
+  void take(const asked_setting& a, const model::configs_altered& e);
+  void take(const asked_settings& a, const model::configs_described& e);
   void take(const asked_id& a, const model::producer_ready& e);
   void take(const asked_topic& a, const model::topics_created& e);
   void take(const asked_trim& a, const model::records_deleted& e);
@@ -126,6 +136,10 @@ class broker_client final : public model::event_sink {
   std::map<partition_name, std::int64_t> positions_;
   std::int64_t next_commit_ = 0;
   bool committing_ = false;
+  // What this client sets for the broker, a rising number; kept in the truth as commits of a group of its own.
+  partition_name setting_;
+  std::int64_t next_setting_ = 0;
+  bool setting_asked_ = false;
   std::vector<partition_name> names_;
 };
 

@@ -10,6 +10,10 @@ std::int8_t source_number(model::config_entry::source s) {
   switch (s) {
     case model::config_entry::source::topic_override:
       return 1;
+    case model::config_entry::source::node_set:
+      return 2;
+    case model::config_entry::source::cluster_set:
+      return 3;
     case model::config_entry::source::broker_file:
       return 4;
     case model::config_entry::source::default_value:
