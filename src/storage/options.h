@@ -44,8 +44,10 @@ struct store_options {
   std::uint32_t small_extents_max = 64;              // pieces of one log in shared files before they are merged
   std::uint32_t index_span_bytes = 32U << 10;        // one sparse index entry per so many bytes
   std::uint32_t read_ahead_bytes = 1U << 20;         // the largest single read, unless one entry is larger
-  std::uint32_t data_writes_in_flight = 4;           // metering: writes of a checkpoint at a time
-  std::uint32_t data_syncs_in_flight = 32;           // many: the file system commits them together
+  std::uint32_t block_read_bytes =
+      128U << 10;  // from so much on a read takes whole blocks, for the disk to bring them directly
+  std::uint32_t data_writes_in_flight = 4;  // metering: writes of a checkpoint at a time
+  std::uint32_t data_syncs_in_flight = 32;  // many: the file system commits them together
   std::uint64_t manifest_rewrite_bytes = 32ULL << 20;
   std::int64_t quiet_ms = 1000;                  // without an append for so long: checkpoint, if it is worth it,
   std::uint64_t quiet_bytes = 1ULL << 20;        // that is from so much on;

@@ -180,9 +180,9 @@ void reader::fetch(const disk_read_ptr& op) {
   want = std::max(want, op->least_bytes);
   want = static_cast<std::size_t>(std::min<std::uint64_t>(want, op->end_position - op->position));
   used_ = true;
-  // Whole blocks into aligned memory: the disk may then bring them without a detour over the page cache.
-  const auto lead = static_cast<std::size_t>(op->position % platform::disk_block_bytes);
-  auto buffer = read_buffer::make(pool_, round_up_page(lead + want));
+  const bool blocks = want >= core_.options.block_read_bytes;
+  const auto lead = blocks ? static_cast<std::size_t>(op->position % platform::disk_block_bytes) : 0;
+  auto buffer = read_buffer::make(pool_, blocks ? static_cast<std::size_t>(round_up_page(lead + want)) : want);
   if (buffer == nullptr) {
     if (!op->out.entries.empty()) return complete(op);
     return op->done(fault(errc::busy, "too many reads from disk are under way or still held"));

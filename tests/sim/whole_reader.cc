@@ -32,11 +32,16 @@ void whole_reader::next_partition() {
   port_->submit(session_, model::token(++token_), c);
 }
 
-void whole_reader::take(const model::offsets_listed& e) {
+whole_reader::step whole_reader::failed(const std::string& why) {
+  fail_(why);
+  return step::none;
+}
+
+whole_reader::step whole_reader::take(const model::offsets_listed& e) {
   const auto& i = e.items.at(0);
-  if (i.error != refusal::none) return fail_("list_offsets was refused: " + std::to_string(static_cast<int>(i.error)));
+  if (i.error != refusal::none) return failed("list_offsets was refused: " + std::to_string(static_cast<int>(i.error)));
   start_ = position_ = i.at.raw();
-  fetch();
+  return step::fetch;
 }
 
 void whole_reader::fetch() {
@@ -47,13 +52,13 @@ void whole_reader::fetch() {
   port_->submit(session_, model::token(++token_), f);
 }
 
-void whole_reader::take(const model::fetched& e) {
+whole_reader::step whole_reader::take(const model::fetched& e) {
   const auto& item = e.items.at(0);
   if (item.error != refusal::none)
-    return fail_("a last fetch was refused: " + std::to_string(static_cast<int>(item.error)));
+    return failed("a last fetch was refused: " + std::to_string(static_cast<int>(item.error)));
   for (const auto& entry : item.data.entries) {
     const auto view = kafka::batch_view::parse(entry.payload);
-    if (!view) return fail_("a batch does not parse: " + view.error().describe());
+    if (!view) return failed("a batch does not parse: " + view.error().describe());
     const auto walked = kafka::for_each_record(*view, [&](const kafka::record& r) {
       if (r.value && r.value->size() >= 8 && r.offset >= start_) {
         const auto id = load_le<record_id>(r.value->data());
@@ -62,21 +67,31 @@ void whole_reader::take(const model::fetched& e) {
       }
       return true;
     });
-    if (!walked) return fail_("a batch is damaged: " + walked.error().describe());
+    if (!walked) return failed("a batch is damaged: " + walked.error().describe());
     position_ = entry.base.raw() + static_cast<std::int64_t>(entry.count);
   }
   if (item.data.entries.empty() || position_ >= item.high_watermark.raw()) {
     if (position_ != item.high_watermark.raw()) fail_("a last fetch ends below the high watermark");
     known_.check_whole(now_, start_, item.high_watermark.raw(), records_);
-    return next_partition();
+    return step::next_partition;
   }
-  fetch();
+  return step::fetch;
 }
 
 void whole_reader::on_event(model::token, model::event&& e) {
-  if (const auto* listed = std::get_if<model::offsets_listed>(&e)) return take(*listed);
-  if (const auto* fetched = std::get_if<model::fetched>(&e)) return take(*fetched);
-  fail_("an event of the wrong kind");
+  step then = step::none;
+  {
+    const model::event mine = std::move(e);
+    if (const auto* listed = std::get_if<model::offsets_listed>(&mine)) {
+      then = take(*listed);
+    } else if (const auto* fetched = std::get_if<model::fetched>(&mine)) {
+      then = take(*fetched);
+    } else {
+      fail_("an event of the wrong kind");
+    }
+  }
+  if (then == step::fetch) fetch();
+  if (then == step::next_partition) next_partition();
 }
 
 }  // namespace weir::sim_tests

@@ -20,11 +20,13 @@ class whole_reader final : public model::event_sink {
   void on_pressure(bool) override {}
 
  private:
+  // What an answer leads to. It is done when the answer is gone: its buffers count against the store's budget.
+  enum class step { none, fetch, next_partition };
   void next_partition();
-  void ask_start();
   void fetch();
-  void take(const model::offsets_listed& e);
-  void take(const model::fetched& e);
+  [[nodiscard]] step take(const model::offsets_listed& e);
+  [[nodiscard]] step take(const model::fetched& e);
+  [[nodiscard]] step failed(const std::string& why);
 
   broker_truth& known_;
   broker_truth::fail_fn fail_;
