@@ -58,6 +58,7 @@ void checkpointer::start(std::function<void(result<void>)> done) {
   wal_.leave_chunk();
   run_->cover_serial = core_.memory.last_serial() + 1;
   run_->replay_from = run_->edit.wal.replay_from_seq = wal_.last_block_seq() + 1;
+  run_->edit.wal.incarnation = core_.incarnation;
   collect();
   if (core_.planted(planted_fault::wal_recycled_early)) files_.recycle(run_->replay_from);
   if (core_.planted(planted_fault::unlink_before_manifest)) unlink_dead();

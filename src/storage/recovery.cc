@@ -24,8 +24,9 @@ result<void> recovery::run() {
   if (auto ok = check_files(); !ok) return ok;
   if (auto ok = check_cover(); !ok) return ok;
   if (auto ok = restore_shards(); !ok) return ok;
-  wal_reader reader(core_.disk, core_.options,
-                    {block_.store_id, wal_position_.replay_from_seq, wal_position_.durable_seq});
+  wal_reader reader(
+      core_.disk, core_.options,
+      {block_.store_id, wal_position_.replay_from_seq, wal_position_.durable_seq, wal_position_.incarnation});
   if (auto ok = reader.run([this](bytes block, const wal_block_header&) { return replay_block(block); }); !ok)
     return ok;
   if (core_.planted(planted_fault::lsn_reused)) {

@@ -9,6 +9,7 @@
 
 #include "base/crc32c.h"
 #include "platform/sim/sim_disk.h"
+#include "storage/format/wal_block.h"
 
 namespace weir::storage {
 namespace {
@@ -520,6 +521,34 @@ TEST_F(store_test, a_failed_wal_write_fences_for_good) {
   EXPECT_LT(s->durable_ticket(), t);
   EXPECT_EQ(s->writable(model::log_store::write_class::essential).error().code, errc::fenced);
   EXPECT_TRUE(s->stats().fenced);
+}
+
+// The first write to a spare failed, and its size had not reached the disk when the power went.
+TEST_F(store_test, a_wal_file_shorter_than_its_header_does_not_keep_the_store_from_opening) {
+  create(log_one);
+  settle();
+  put(log_one, "kept");
+  settle();
+  crash();
+  auto header = parse_wal_file_header(bytes(volume.find("wal/1.wal")->cache).first(wal_page_bytes));
+  ASSERT_TRUE(header);
+  ++header->file_seq;
+  header->first_seq = 3;  // one block each for the log and its entry
+  header->durable_seq = 2;
+  byte_vector page(wal_page_bytes);
+  put_wal_file_header(page.data(), *header);
+  {
+    platform::sim::sim_disk by_hand(volume, reactor);
+    auto f = by_hand.open("wal/9.wal", {.create = true});
+    ASSERT_TRUE(f);
+    ASSERT_TRUE((*f)->write_now(0, bytes(page).first(2000)));
+  }
+  open();
+  EXPECT_EQ(get(log_one, 0), "0:kept ");
+  settle(put(log_one, "more"));
+  crash();
+  open();
+  EXPECT_EQ(get(log_one, 0), "0:kept 1:more ");
 }
 
 TEST_F(store_test, a_disk_full_to_the_last_byte_is_started_on_read_and_emptied) {

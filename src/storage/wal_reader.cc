@@ -62,7 +62,11 @@ result<void> wal_reader::find_files() {
     if (header) {
       if (header->store_id != from_.store_id) return fault(errc::corrupt, c.file.name + " belongs to another store");
       c.header = *header;
-      c.whole_header = true;
+      // Header and first block go to the disk in one write: in a file that is shorter than its header page none was ever
+      // durable. What it knows of others is true all the same.
+      c.whole_header = *got == wal_page_bytes;
+    }
+    if (c.whole_header) {
       c.file.file_seq = header->file_seq;
       c.file.first_seq = header->first_seq;
     }
@@ -83,7 +87,7 @@ void wal_reader::order_files() {
     files_[i].end_seq = end;
     end = std::min(end, files_[i].header.first_seq);
   }
-  if (whole_ > 0) last_file_seq_ = files_[whole_ - 1].header.file_seq;
+  for (const candidate& c : files_) last_file_seq_ = std::max(last_file_seq_, c.header.file_seq);
 }
 
 // The last file that begins at or before the first needed block; whole_ when there is none.
@@ -196,7 +200,9 @@ std::uint64_t wal_reader::skip_covered(bytes file, std::uint64_t position, const
     const bytes rest = file.subspan(static_cast<std::size_t>(at));
     if (!may_be_block(rest, c.header.file_seq)) continue;
     auto h = parse_wal_block(rest);
-    if (!h || h->incarnation != c.header.incarnation || h->seq < expected_ || h->seq > from_.replay_from_seq) continue;
+    if (!h || h->incarnation != c.header.incarnation || h->seq < expected_ || h->seq > from_.replay_from_seq ||
+        outlived(*h))
+      continue;
     expected_ = h->seq;
     return at;
   }
@@ -221,8 +227,8 @@ void wal_reader::note_later_blocks(bytes file, std::uint64_t from, std::uint64_t
 result<std::uint64_t> wal_reader::known_durable(std::uint64_t file_seq) {
   std::uint64_t known = from_.durable_seq;
   for (const candidate& other : files_) {
-    if (other.whole_header) {
-      if (other.header.file_seq <= file_seq) continue;
+    if (other.whole_header && other.header.file_seq <= file_seq) continue;
+    if (other.header.file_seq > file_seq) {
       known = std::max(known, other.header.durable_seq);  // of a new incarnation's first file: all that it read
     }
     auto data = load(other);

@@ -25,6 +25,7 @@ class wal_reader {
     std::uint64_t store_id = 0;
     std::uint64_t replay_from_seq = 1;  // of the manifest
     std::uint64_t durable_seq = 0;      // of the manifest
+    std::uint64_t incarnation = 0;      // that wrote the manifest's last edit
   };
   // Shown each whole block from replay_from_seq on, in order. The view lives until it returns.
   using on_block = std::function<result<void>(bytes block, const wal_block_header& header)>;
@@ -64,7 +65,13 @@ class wal_reader {
   void note_unproven(const candidate& c, std::uint64_t position, const wal_block_header& h);
   [[nodiscard]] result<byte_vector> load(const candidate& c);
   [[nodiscard]] bool next_in_order(const candidate& c, const wal_block_header& h) const {
-    return h.incarnation == c.header.incarnation && h.file_seq == c.header.file_seq && h.seq == expected_;
+    return h.incarnation == c.header.incarnation && h.file_seq == c.header.file_seq && h.seq == expected_ &&
+           !outlived(h);
+  }
+  // Left behind a bad place by an incarnation before the one that covered that place in the manifest: another block has
+  // its number now, or will have.
+  [[nodiscard]] bool outlived(const wal_block_header& h) const {
+    return h.seq >= from_.replay_from_seq && h.incarnation < from_.incarnation;
   }
 
   platform::disk& disk_;

@@ -185,7 +185,7 @@ manifest_edit sample_edit() {
   manifest_edit e;
   e.seq = 1;
   e.next_file_id = 12;
-  e.wal = {33, 31};
+  e.wal = {33, 31, 4};
   e.files.push_back({5, data_file_kind::shared, true, model::log_id{}, 17, 4096});
   e.removed_files = {1, 2};
   e.logs.push_back({model::log_id{8}, model::shard_id{2}, model::offset{3}, model::offset{90}});
@@ -204,6 +204,7 @@ TEST(format_manifest, an_edit_round_trips) {
   EXPECT_EQ(used, raw.size());
   EXPECT_EQ(e->next_file_id, 12U);
   EXPECT_EQ(e->wal.replay_from_seq, 33U);
+  EXPECT_EQ(e->wal.incarnation, 4U);
   EXPECT_EQ(e->files.at(0).length, 4096U);
   EXPECT_EQ(e->removed_files.size(), 2U);
   EXPECT_EQ(e->logs.at(0).end, model::offset{90});

@@ -18,6 +18,7 @@ enum class tag : std::uint8_t {
   cuts = 6,
   extents = 7,
   shards = 8,
+  writer = 9,
 };
 
 void section(byte_writer& w, tag t, std::size_t count) {
@@ -118,6 +119,9 @@ bool get_section(byte_reader& r, manifest_edit& e) {
       e.wal.replay_from_seq = r.le<std::uint64_t>();
       e.wal.durable_seq = r.le<std::uint64_t>();
       return true;
+    case tag::writer:
+      e.wal.incarnation = r.le<std::uint64_t>();
+      return true;
     case tag::files:
       get_all(r, count, e.files, get_file);
       return true;
@@ -170,6 +174,8 @@ byte_vector encode_manifest_edit(const manifest_edit& e) {
   w.le(e.next_file_id);
   w.le(e.wal.replay_from_seq);
   w.le(e.wal.durable_seq);
+  section(w, tag::writer, 1);
+  w.le(e.wal.incarnation);
   section(w, tag::files, e.files.size());
   for (const auto& f : e.files) put_file(w, f);
   section(w, tag::removed_files, e.removed_files.size());

@@ -61,6 +61,7 @@ struct manifest_shard {
 struct manifest_wal {
   std::uint64_t replay_from_seq = 1;  // blocks before it are covered
   std::uint64_t durable_seq = 0;      // known durable when the edit was written
+  std::uint64_t incarnation = 0;      // of the writer: blocks from replay_from_seq on are its own or a later one's
 };
 
 struct manifest_edit {
