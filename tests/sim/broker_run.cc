@@ -139,7 +139,7 @@ class broker_run {
         volume_.set_capacity(1ULL << 30);  // nothing was kept in reserve when the disk became full
       }
       auto done = open_stores();
-      if (done && !volume_.dead()) done = start_cores();
+      if (done && !volume_.dead()) done = start_cores(troubles_.now() == trouble::full_at_start && !reserves_whole);
       if (volume_.dead()) {
         crash(true);
         return false;
@@ -166,7 +166,8 @@ class broker_run {
     return true;
   }
 
-  [[nodiscard]] result<void> start_cores() {
+  // With `full` there may be no room to get ready in: it waits, and gets ready when there is some.
+  [[nodiscard]] result<void> start_cores(bool full) {
     for (std::uint32_t r = 0; r < reactors_; ++r) {
       world_.reactor(r).defer([this, r] {
         life_.cores[r]->start(*life_.stores[r], [this](result<void> done) {
@@ -177,8 +178,13 @@ class broker_run {
         });
       });
     }
-    const run_end how =
-        world_.run_until([this] { return life_.ready == reactors_ || life_.not_ready || fenced(); }, patience_steps);
+    const auto decided = [this] { return life_.ready == reactors_ || life_.not_ready || fenced(); };
+    run_end how = world_.run_until(decided, full ? patience_steps / 20 : patience_steps);
+    if (full && how != run_end::reached && !over()) {
+      ++outcome_.counts["waited_for_room"];
+      volume_.set_capacity(1ULL << 30);
+      how = world_.run_until(decided, patience_steps);
+    }
     if (over()) return {};
     if (life_.not_ready) return *life_.not_ready;
     if (fenced()) return fault(errc::fenced, "fenced while it started");
