@@ -29,6 +29,7 @@ config.storage.replication.factor=1
 offset.storage.replication.factor=1
 status.storage.replication.factor=1
 session.timeout.ms=6000
+scheduled.rebalance.max.delay.ms=2000
 heartbeat.interval.ms=1000
 """
 

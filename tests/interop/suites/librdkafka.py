@@ -41,7 +41,7 @@ SPLIT = {
 EXCLUDED_SUBTESTS = {
     r"Acls": "ACLs (APIs 29-31) are left out",
     r"with_authorized_ops": "SASL/TLS is left out (operations that a user is authorized for)",
-    r"DescribeConfigs_groups": "KIP-848 is left out (configurations of its groups)",
+    r"DescribeConfigs_groups|IncrementalAlterConfigs": "KIP-848 is left out (configurations of its groups)",
     r"UserScramCredentials": "SASL/TLS is left out (SCRAM credentials, APIs 50-51)",
     r"control_msgs|^transactions| with transactions": "transactions (APIs 24-28) are left out",
 }
