@@ -129,6 +129,9 @@ result<void> recovery::take_extents(const manifest_edit& e) {
     if (file == nullptr || x.position + x.length > file->length || x.base > x.end) {
       return fault(errc::corrupt, "manifest: an extent of log " + std::to_string(x.log.raw()) + " is impossible");
     }
+    // A rewrite may have copied what was trimmed meanwhile, and an earlier edit than this one have moved the start. The
+    // running store does not count such an extent either, and removes its file.
+    if (x.end <= log->start) continue;
     if (!log->extents.empty() && x.base < log->extents.back().end) unsorted.insert(log);
     // Pieces stay apart until all edits are in: a later cut names them by where they began, and which of them the running
     // store had joined depends on what it had dropped by then.

@@ -37,6 +37,7 @@ TEST(storage_sim, seeds_that_found_bugs) {
   for (const std::uint64_t seed : {
            2077700880ULL,  // a cut missed a piece that loading the manifest had joined to its neighbour
            9087999ULL,     // an older incarnation's block behind the end was taken for what the manifest went on with
+           30001425ULL,    // an edit named a compacted extent below a start that an earlier one had moved
        }) {
     const seed_range one{seed, 1};
     for (const auto& f : sweep(one, [](std::uint64_t s) { return run_storage_seed(s, {}); }, {}).failures)
