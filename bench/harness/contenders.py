@@ -12,6 +12,7 @@ sys.path.insert(0, str(ROOT / "tests" / "interop"))
 from interop import brokers, cache  # noqa: E402, F401
 from interop.java import Java  # noqa: E402
 
+BUFFERS = ["socket.send.buffer.bytes=-1", "socket.receive.buffer.bytes=-1"]  # the system's, which grow; 100 KiB are small for loopback
 FLUSHES = "kafka.log:type=LogFlushStats,name=LogFlushRateAndTimeMs"
 
 
@@ -47,7 +48,7 @@ class Kafka:
         self.remote = [f"-Dcom.sun.management.jmxremote.port={self.jmx}", f"-Dcom.sun.management.jmxremote.rmi.port={self.jmx}",
                        "-Dcom.sun.management.jmxremote.authenticate=false", "-Dcom.sun.management.jmxremote.ssl=false",
                        "-Dcom.sun.management.jmxremote.local.only=true", "-Djava.rmi.server.hostname=127.0.0.1", "-Dcom.sun.management.jmxremote.host=127.0.0.1"]
-        self.broker = brokers.Apache(folder, properties=["num.network.threads=3", "num.io.threads=8", *self.properties], jvm=jvm)
+        self.broker = brokers.Apache(folder, properties=["num.network.threads=3", "num.io.threads=8", *BUFFERS, *self.properties], jvm=jvm)
 
     def start(self):
         # the formatting step is a process of its own, before this; only the server gets the management port

@@ -155,7 +155,7 @@ def write(results, target):
     machines = {json.dumps(w["machine"]) for _, w, _ in found.values()}
     for m in sorted(machines):
         m = json.loads(m)
-        text += f"Machine: {m['cpu']}, {m['cores']} cores, {m['memory'] / 2**30:.0f} GiB, Linux {m['kernel']}.\n"
+        text += f"Machine: {m['cpu']}, {m['cores']} cores, {m['memory'] / 2**30:.0f} GiB, Linux {m['kernel']}{', TCP ' + m['tcp_congestion_control'] if 'tcp_congestion_control' in m else ''}.\n"
     text += "".join(f"- `{n}`: {last[n].get('version', '?')}; durability: {last[n]['durability']}.\n" for n in names) + "\n"
     text += rates(found, names) + latencies(found, names) + costs(found, names) + others(found, names) + proof(found, names)
     failed = [(s, r) for s, (_, _, runs) in found.items() for r in runs if "error" in r]
