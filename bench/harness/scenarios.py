@@ -193,7 +193,7 @@ class Sustained:
         create_topics(contender.broker.address, ["long"], 10)
         before = contender.syncs()
         told = watched(contender.broker, lambda: generators.ours("produce", contender.broker.address, max(seconds, 60) if seconds > 4 else 10, warmup=2, topic="long",
-                                                                 size=1024, partitions=10, batch=LARGE, quiet=True))
+                                                                 size=1024, partitions=10, batch=LARGE, connections=2, quiet=True))
         return {**told, "syncs": {"before": before, "after": contender.syncs()}}
 
 
