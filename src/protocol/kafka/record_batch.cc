@@ -128,7 +128,7 @@ result<batch_check> check_section(const batch_view& batch, bytes section, bool k
     seen.min_timestamp = std::min(seen.min_timestamp, r.timestamp);
     seen.max_timestamp = std::max(seen.max_timestamp, r.timestamp);
   }
-  // The checksum was right: this is how it was sent, and sending it again would not help (corrupt would ask for that).
+  // The checksum was right: this is how it was sent.
   if (in.why() != nullptr) return fault(errc::invalid, in.why());
   return seen;
 }
@@ -139,9 +139,9 @@ result<batch_check> check_produced(bytes in, const batch_rules& rules) {
                                          std::to_string(rules.bytes_max) + " are allowed");
   }
   const result<batch_view> batch = batch_view::parse(in);
-  if (!batch && batch.error().code == errc::torn) return fault(errc::corrupt, batch.error().text);
+  // No whole batch: this is how it was sent, and sending it again would not help (corrupt would ask for that).
   // `unsupported` is said of codecs alone, which have an error of their own.
-  if (!batch && batch.error().code == errc::unsupported) return fault(errc::invalid, batch.error().text);
+  if (!batch && batch.error().code != errc::corrupt) return fault(errc::invalid, batch.error().text);
   if (!batch) return batch.error();
   if (batch->size() != in.size()) return fault(errc::invalid, "more than one record batch");
   if (result<void> head = check_head(*batch, rules.limits); !head) return head.error();

@@ -108,9 +108,9 @@ struct batch_check {
 
 // The checks of a batch that a producer sent, as Kafka 4 makes them, except that compressed records are opened only when a
 // rule asks for it. `in` must be exactly one batch. Faults:
-// out_of_range (larger than bytes_max), corrupt (checksum, structure), unsupported (magic, compression),
-// invalid (not allowed from a producer: a control batch, a count that does not fit, a record without a key
-// where one must be, ...).
+// out_of_range (larger than bytes_max), corrupt (checksum, an impossible length), unsupported (compression),
+// invalid (not allowed from a producer: no whole batch, another magic, a control batch, a count that does not fit, a
+// record without a key where one must be, ...).
 [[nodiscard]] result<batch_check> check_produced(bytes in, const batch_rules& rules);
 // The part of it that walks the opened records.
 [[nodiscard]] result<batch_check> check_section(const batch_view& batch, bytes section, bool keys_required);
