@@ -16,7 +16,14 @@ def missing(text):
         file = ROOT / "tests" / name
         if not file.exists() or (case and f"def {case}(" not in file.read_text()):
             out.append(f"{name}: {case}" if case else name)
-    return out
+    unit = re.findall(r"`([A-Za-z]\w*\.[A-Z]\w*)`", text)
+    return out + sorted(set(unit) - unit_tests())
+
+
+def unit_tests():
+    """`Suite.Case` of every unit test."""
+    names = re.compile(r"^TEST(?:_F|_P)?\((\w+), (\w+)\)", re.MULTILINE)
+    return {f"{suite}.{case}" for file in ROOT.glob("src/**/*_test.cc") for suite, case in names.findall(file.read_text())}
 
 
 class Table(unittest.TestCase):
@@ -26,9 +33,10 @@ class Table(unittest.TestCase):
         self.assertEqual([], missing(text))
 
     def test_a_missing_one_is_noticed(self):
-        self.assertEqual(["wire/kafka/nobody.wire", "integration/abuse_test.py: test_nobody"],
+        self.assertEqual(["wire/kafka/nobody.wire", "integration/abuse_test.py: test_nobody", "KafkaSession.Nobody"],
                          missing("`wire/kafka/nobody.wire`, `integration/abuse_test.py: test_nobody`, "
-                                 "`integration/abuse_test.py: test_garbage`"))
+                                 "`integration/abuse_test.py: test_garbage`, `KafkaSession.Nobody`, "
+                                 "`KafkaSession.AnswersLeaveInTheOrderOfTheRequests`"))
 
 
 if __name__ == "__main__":

@@ -44,9 +44,8 @@ class session_host {
   [[nodiscard]] virtual const endpoint& peer() const = 0;
   // Unique among the connections of this process; for logs and for naming members.
   [[nodiscard]] virtual std::uint64_t connection_id() const = 0;
-  // Bytes taken from out() that the socket has not accepted yet. A session that can wait (a fetch) should
-  // hold back its next large answer while this is above output_high_bytes; on_writable() comes when it fell
-  // below output_low_bytes.
+  // Bytes of answers that the socket has not accepted yet, those in out() too. A session takes no further request while
+  // this is above output_high_bytes; on_writable() comes when it fell below output_low_bytes.
   [[nodiscard]] virtual std::size_t unsent() const = 0;
 };
 

@@ -1,8 +1,7 @@
 // The handlers of each API, by key. Internal to protocol/kafka.
 #pragma once
 
-#include <unordered_set>
-
+#include "protocol/kafka/first_times.h"
 #include "protocol/kafka/map.h"
 #include "protocol/kafka/session.h"
 
@@ -50,30 +49,6 @@ struct asked_topic {
   std::string name;
   uuid id{};
   std::vector<std::int32_t> partitions;
-};
-
-// Which of the partitions (or topics, or groups) that a request names come for the first time. Whoever names one twice is
-// answered once, as by Kafka: otherwise a small request could ask for a huge answer many times over. Borrows the names.
-class first_times {
- public:
-  [[nodiscard]] bool operator()(std::string_view name, const uuid& id = {}, std::int32_t partition = -1) {
-    return seen_.insert({name, id, partition}).second;
-  }
-
- private:
-  struct thing {
-    std::string_view name;
-    uuid id;
-    std::int32_t partition;
-    friend bool operator==(const thing&, const thing&) = default;
-  };
-  struct hash {
-    std::size_t operator()(const thing& t) const noexcept {
-      return std::hash<std::string_view>{}(t.name) ^ std::hash<uuid>{}(t.id) ^
-             (static_cast<std::size_t>(t.partition) * 0x9e3779b97f4a7c15ULL);
-    }
-  };
-  std::unordered_set<thing, hash> seen_;
 };
 
 // A topic of a request as the core wants it.

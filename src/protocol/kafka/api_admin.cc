@@ -47,10 +47,6 @@ std::int8_t type_number(model::config_entry::type t) {
   return 0;
 }
 
-std::optional<std::string_view> view_of(const std::optional<std::string>& s) {
-  return s ? std::optional<std::string_view>(*s) : std::nullopt;
-}
-
 constexpr std::int8_t topic_resource = 2;
 constexpr std::int8_t broker_resource = 4;
 
@@ -60,14 +56,34 @@ std::optional<model::config_resource> resource_of(std::int8_t type) {
   return std::nullopt;
 }
 
-// A resource of a kind that this broker has no configuration for, in its place among the others.
-struct foreign_resource {
+// A resource that the core is not asked about, in its place among the others.
+struct refused_resource {
   std::size_t at;
   std::int8_t type;
   std::string name;
+  std::string_view why;
 };
 
 constexpr std::string_view foreign_text = "only topics (2) and brokers (4) have configurations here";
+constexpr std::string_view operation_text = "there are the configuration operations 0 to 3";
+
+std::int8_t number_of(model::config_resource kind) {
+  return kind == model::config_resource::topic ? topic_resource : broker_resource;
+}
+
+// The core's items and what was refused before it, in the order of the request.
+template<class Items, class OfItem, class OfRefused>
+void in_order(const Items& items, const std::vector<refused_resource>& refused, OfItem&& of_item,
+              OfRefused&& of_refused) {
+  std::size_t place = 0;
+  auto next = refused.begin();
+  for (const auto& item : items) {
+    for (; next != refused.end() && next->at == place; ++place) of_refused(*next++);
+    of_item(item);
+    ++place;
+  }
+  for (; next != refused.end(); ++next) of_refused(*next);
+}
 
 }  // namespace
 
@@ -148,21 +164,13 @@ void create_partitions(session& s, const inbound& q) {
 namespace {
 
 void answer_configs(session& s, const inbound& q, const model::configs_described& done,
-                    const std::vector<foreign_resource>& foreign, bool synonyms, bool documentation) {
+                    const std::vector<refused_resource>& refused, bool synonyms, bool documentation) {
   describe_configs_response out;
-  std::size_t next_foreign = 0;
-  const auto add_foreign = [&] {
-    while (next_foreign < foreign.size() && foreign[next_foreign].at == out.results.size()) {
-      const auto& f = foreign[next_foreign++];
-      out.results.push_back({error_code::invalid_request, foreign_text, f.type, f.name, {}});
-    }
-  };
-  add_foreign();
-  for (const auto& item : done.items) {
+  const auto add = [&](const model::configs_described::item& item) {
     auto& r = out.results.emplace_back();
     r.error_code = to_error(item.error);
     r.error_message = optional_text(item.detail);
-    r.resource_type = item.kind == model::config_resource::topic ? topic_resource : broker_resource;
+    r.resource_type = number_of(item.kind);
     r.resource_name = item.name;
     for (const auto& k : item.configs) {
       auto& c = r.configs.emplace_back();
@@ -176,8 +184,10 @@ void answer_configs(session& s, const inbound& q, const model::configs_described
       if (!synonyms) continue;
       for (const auto& one : k.synonyms) c.synonyms.push_back({one.name, view_of(one.value), source_number(one.from)});
     }
-    add_foreign();
-  }
+  };
+  in_order(done.items, refused, add, [&](const refused_resource& r) {
+    out.results.push_back({error_code::invalid_request, r.why, r.type, r.name, {}});
+  });
   s.answer(q, out);
 }
 
@@ -188,7 +198,7 @@ void describe_configs(session& s, const inbound& q) {
   if (!r) return;
   model::describe_configs c;
   c.documentation = r->include_documentation;
-  std::vector<foreign_resource> foreign;
+  std::vector<refused_resource> refused;
   first_times first;
   std::size_t place = 0;
   for (const auto& one : r->resources) {
@@ -196,49 +206,54 @@ void describe_configs(session& s, const inbound& q) {
     const std::size_t i = place++;
     const auto kind = resource_of(one.resource_type);
     if (!kind) {
-      foreign.push_back({i, one.resource_type, std::string(one.resource_name)});
+      refused.push_back({i, one.resource_type, std::string(one.resource_name), foreign_text});
       continue;
     }
     c.items.push_back({*kind, one.resource_name, one.configuration_keys});
   }
   s.ask(q, std::move(c),
-        [foreign = std::move(foreign), synonyms = r->include_synonyms, documentation = r->include_documentation](
+        [refused = std::move(refused), synonyms = r->include_synonyms, documentation = r->include_documentation](
             session& to, const inbound& of, model::event&& e) {
-          answer_configs(to, of, std::get<model::configs_described>(e), foreign, synonyms, documentation);
+          answer_configs(to, of, std::get<model::configs_described>(e), refused, synonyms, documentation);
         });
 }
 
 namespace {
 
-// AlterConfigs and IncrementalAlterConfigs differ in how a change is written, not in how it is answered.
+// AlterConfigs and IncrementalAlterConfigs differ in how a change is written, not in how it is answered. `change_of` gives
+// nothing for a change that does not exist.
 template<class Response, class Request, class ChangeOf>
 void alter(session& s, const inbound& q, const Request& r, bool replace_all, ChangeOf&& change_of) {
   model::alter_configs c;
   c.validate_only = r.validate_only;
-  std::vector<foreign_resource> foreign;
+  std::vector<refused_resource> refused;
   for (std::size_t i = 0; i < r.resources.size(); ++i) {
     const auto& one = r.resources[i];
     const auto kind = resource_of(one.resource_type);
-    if (!kind) {
-      foreign.push_back({i, one.resource_type, std::string(one.resource_name)});
-      continue;
-    }
-    auto& item = c.items.emplace_back();
-    item.kind = *kind;
-    item.name = one.resource_name;
+    std::string_view why = kind ? std::string_view{} : foreign_text;
+    model::alter_configs::item item{.kind = kind.value_or(model::config_resource::topic), .name = one.resource_name};
     item.replace_all = replace_all;
-    for (const auto& k : one.configs) item.changes.push_back(change_of(k));
+    for (const auto& k : one.configs) {
+      const std::optional<model::alter_configs::change> change = change_of(k);
+      if (change) item.changes.push_back(*change);
+      if (!change && why.empty()) why = operation_text;
+    }
+    if (why.empty())
+      c.items.push_back(std::move(item));
+    else
+      refused.push_back({i, one.resource_type, std::string(one.resource_name), why});
   }
-  s.ask(q, std::move(c), [foreign = std::move(foreign)](session& to, const inbound& of, model::event&& e) {
+  s.ask(q, std::move(c), [refused = std::move(refused)](session& to, const inbound& of, model::event&& e) {
     const auto& done = std::get<model::configs_altered>(e);
     Response out;
-    for (const auto& item : done.items) {
-      const std::int8_t type = item.kind == model::config_resource::topic ? topic_resource : broker_resource;
-      out.responses.push_back({to_error(item.error), optional_text(item.detail), type, item.name});
-    }
-    for (const auto& f : foreign)
-      out.responses.insert(out.responses.begin() + static_cast<std::ptrdiff_t>(std::min(f.at, out.responses.size())),
-                           {error_code::invalid_request, foreign_text, f.type, f.name});
+    in_order(
+        done.items, refused,
+        [&](const auto& item) {
+          out.responses.push_back({to_error(item.error), optional_text(item.detail), number_of(item.kind), item.name});
+        },
+        [&](const refused_resource& one) {
+          out.responses.push_back({error_code::invalid_request, one.why, one.type, one.name});
+        });
     to.answer(of, out);
   });
 }
@@ -248,21 +263,19 @@ void alter(session& s, const inbound& q, const Request& r, bool replace_all, Cha
 void alter_configs(session& s, const inbound& q) {
   const auto r = s.read<alter_configs_request>(q);
   if (!r) return;
+  using change = model::alter_configs::change;
   alter<alter_configs_response>(s, q, *r, true, [](const alter_configs_request::config& k) {
-    return model::alter_configs::change{k.name, model::alter_configs::op::set, k.value};
+    return std::optional(change{k.name, model::alter_configs::op::set, k.value});
   });
 }
 
 void incremental_alter_configs(session& s, const inbound& q) {
   const auto r = s.read<incremental_alter_configs_request>(q);
   if (!r) return;
-  for (const auto& one : r->resources)
-    for (const auto& k : one.configs)
-      if (k.config_operation < 0 || k.config_operation > 3)
-        return s.hang_up("configuration operation " + std::to_string(k.config_operation) +
-                         " does not exist (0 to 3 do)");
+  using change = model::alter_configs::change;
   alter<incremental_alter_configs_response>(s, q, *r, false, [](const incremental_alter_configs_request::config& k) {
-    return model::alter_configs::change{k.name, static_cast<model::alter_configs::op>(k.config_operation), k.value};
+    if (k.config_operation < 0 || k.config_operation > 3) return std::optional<change>{};
+    return std::optional(change{k.name, static_cast<model::alter_configs::op>(k.config_operation), k.value});
   });
 }
 

@@ -166,8 +166,9 @@ void answer_partitions(session& s, const inbound& q, model::topics_described& fo
     topic.topic_id = t.id;
     topic.is_internal = t.internal;
     if (t.error == model::refusal::none) topic.topic_authorized_operations = topic_operations;
-    const std::int32_t first = t.name == from_topic ? from_partition : 0;
-    const std::int32_t last = std::min(t.partitions, first + limit);
+    // The cursor is the peer's: any number.
+    const std::int32_t first = t.name == from_topic ? std::min(from_partition, t.partitions) : 0;
+    const std::int32_t last = first + std::min(limit, t.partitions - first);
     for (std::int32_t i = first; i < last; ++i) {
       auto& p = topic.partitions.emplace_back();
       p.index = i;
@@ -176,7 +177,7 @@ void answer_partitions(session& s, const inbound& q, model::topics_described& fo
       p.replica_nodes = {node};
       p.isr_nodes = {node};
     }
-    limit -= std::max(0, last - first);
+    limit -= last - first;
     if (last < t.partitions) {
       out.next_cursor = {.topic_name = t.name, .partition_index = last};
       break;
@@ -194,7 +195,9 @@ void describe_topic_partitions(session& s, const inbound& q) {
   model::describe_topics c;
   if (!r->topics.empty()) {
     auto& wanted = c.topics.emplace();
-    for (const auto& t : r->topics) wanted.push_back({t.name, {}});
+    first_times first;
+    for (const auto& t : r->topics)
+      if (first(t.name)) wanted.push_back({t.name, {}});
   }
   std::string from = r->cursor ? std::string(r->cursor->topic_name) : std::string{};
   const std::int32_t first = r->cursor ? std::max(0, r->cursor->partition_index) : 0;

@@ -83,7 +83,7 @@ void produce(session& s, const inbound& q) {
   for (const auto& t : r->topics)
     for (const auto& p : t.partitions)
       c.items.push_back({ref_of(t.name, t.topic_id), p.index, model::format_tag::kafka_batch_v2, p.records.data});
-  if (*acks == model::produce::acks::none) return s.tell(q, std::move(c));
+  if (*acks == model::produce::acks::none) return s.tell(std::move(c));
   s.ask(q, std::move(c), [topics = remember(*r)](session& to, const inbound& of, model::event&& e) {
     answer_produce(to, of, topics, std::get<model::produced>(e));
   });
@@ -119,18 +119,24 @@ void list_offsets(session& s, const inbound& q) {
   model::list_offsets c;
   c.committed_only = r->isolation_level == 1;
   std::vector<asked_topic> topics;
-  std::vector<bool> known;
+  std::vector<error_code> refused;  // of each partition; `none` when the core is asked
+  first_times first;
   for (const auto& t : r->topics) {
     asked_topic& a = topics.emplace_back(asked_topic{std::string(t.name), {}, {}});
     for (const auto& p : t.partitions) {
       a.partitions.push_back(p.index);
       const auto [what, fine] = place_of(p.timestamp, q.version);
-      known.push_back(fine);
-      if (fine) c.items.push_back({{t.name, {}}, p.index, model::epoch(p.current_leader_epoch), what, p.timestamp});
+      // A search by time may read and open a whole batch: once per partition is what a request may ask for.
+      const bool again = !first(t.name, {}, p.index);
+      refused.push_back(again  ? error_code::invalid_request
+                        : fine ? error_code::none
+                               : error_code::unsupported_version);
+      if (refused.back() == error_code::none)
+        c.items.push_back({{t.name, {}}, p.index, model::epoch(p.current_leader_epoch), what, p.timestamp});
     }
   }
   s.ask(q, std::move(c),
-        [topics = std::move(topics), known = std::move(known)](session& to, const inbound& of, model::event&& e) {
+        [topics = std::move(topics), refused = std::move(refused)](session& to, const inbound& of, model::event&& e) {
           const auto& done = std::get<model::offsets_listed>(e);
           list_offsets_response out;
           std::size_t asked = 0;
@@ -141,10 +147,8 @@ void list_offsets(session& s, const inbound& q) {
             for (const std::int32_t index : t.partitions) {
               auto& p = topic.partitions.emplace_back();
               p.index = index;
-              if (!known[asked++]) {
-                p.error_code = error_code::unsupported_version;
-                continue;
-              }
+              p.error_code = refused[asked++];
+              if (p.error_code != error_code::none) continue;
               const auto& item = done.items[found++];
               p.error_code = to_error(item.error);
               p.offset = item.at.raw();

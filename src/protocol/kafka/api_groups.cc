@@ -5,10 +5,6 @@
 namespace weir::kafka::api {
 namespace {
 
-std::optional<std::string_view> view_of(const std::optional<std::string>& s) {
-  return s ? std::optional<std::string_view>(*s) : std::nullopt;
-}
-
 constexpr std::int32_t group_operations = 0b1'0100'1000;  // read, delete, describe
 
 }  // namespace

@@ -34,9 +34,8 @@ inline constexpr std::size_t text_bytes_max = 32767;
 
 [[nodiscard]] const api_info* find_api(std::int16_t key) noexcept;  // null: unknown
 [[nodiscard]] const api_info& info_of(api_key key) noexcept;
-[[nodiscard]] inline std::int16_t first_flexible_version(api_key key) noexcept { return info_of(key).first_flexible; }
 [[nodiscard]] inline bool is_flexible(api_key key, std::int16_t version) noexcept {
-  return version >= first_flexible_version(key);
+  return version >= info_of(key).first_flexible;
 }
 
 // --- headers. A frame here is what follows its 4-byte length.

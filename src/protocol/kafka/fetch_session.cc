@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <limits>
-#include <unordered_map>
-#include <unordered_set>
+#include <tuple>
+
+#include "protocol/kafka/first_times.h"
 
 namespace weir::kafka {
 namespace {
@@ -11,29 +12,57 @@ namespace {
 constexpr std::int32_t final_epoch = -1;   // no session, or: close it
 constexpr std::int32_t initial_epoch = 0;  // open one
 
-struct partition_key {
-  std::string_view name;
-  uuid id;
-  std::int32_t partition;
-  friend bool operator==(const partition_key&, const partition_key&) = default;
-};
-struct key_hash {
-  std::size_t operator()(const partition_key& k) const noexcept {
-    return std::hash<std::string_view>{}(k.name) ^ std::hash<uuid>{}(k.id) ^
-           (static_cast<std::size_t>(k.partition) * 0x9e3779b97f4a7c15ULL);
-  }
-};
+using partition_key = std::tuple<std::string_view, uuid, std::int32_t>;
+
+void follow(fetch_target& t, const fetch_request::partition& p) {
+  t.current_epoch = p.current_leader_epoch;
+  t.last_epoch = p.last_fetched_epoch;
+  t.from = p.fetch_offset;
+  t.bytes_max = p.max_bytes;
+}
 
 fetch_target target_of(const fetch_request::topic& t, const fetch_request::partition& p) {
   fetch_target out;
   out.name = t.name;
   out.id = t.topic_id;
   out.partition = p.index;
-  out.current_epoch = p.current_leader_epoch;
-  out.last_epoch = p.last_fetched_epoch;
-  out.from = p.fetch_offset;
-  out.bytes_max = p.max_bytes;
+  follow(out, p);
   return out;
+}
+
+// What an incremental request says of a partition.
+struct mention {
+  partition_key key;
+  std::size_t order = 0;
+  const fetch_request::topic* topic = nullptr;
+  const fetch_request::partition* partition = nullptr;  // nullptr: forget it
+  bool known = false;
+};
+
+bool can_remember(const fetch_request& q) {
+  return std::ranges::all_of(q.topics, [](const auto& t) { return t.name.size() <= session_name_bytes_max; });
+}
+
+// Sorted by partition, and then by their order in the request.
+std::vector<mention> mentions_of(const fetch_request& q) {
+  std::vector<mention> all;
+  for (const auto& t : q.topics)
+    for (const auto& p : t.partitions) all.push_back({{t.name, t.topic_id, p.index}, all.size(), &t, &p});
+  for (const auto& t : q.forgotten_topics)
+    for (const std::int32_t p : t.partitions) all.push_back({{t.name, t.topic_id, p}, all.size()});
+  std::ranges::sort(all, {}, [](const mention& m) { return std::tie(m.key, m.order); });
+  return all;
+}
+
+// Appends what the session did not know, in the request's order.
+void append_new(const std::vector<mention>& said, std::vector<fetch_target>& targets) {
+  std::vector<const mention*> fresh;
+  for (const mention& m : said) {
+    if (m.known || m.partition == nullptr) continue;
+    if (fresh.empty() || fresh.back()->key != m.key) fresh.push_back(&m);
+  }
+  std::ranges::sort(fresh, {}, [](const mention* m) { return m->order; });
+  for (const mention* m : fresh) targets.push_back(target_of(*m->topic, *m->partition));
 }
 
 }  // namespace
@@ -43,47 +72,32 @@ std::vector<fetch_target> targets_of(const fetch_request& q) {
   std::size_t count = 0;
   for (const auto& t : q.topics) count += t.partitions.size();
   out.reserve(count);
-  std::unordered_set<partition_key, key_hash> seen;
-  if (count > 1) seen.reserve(count);
+  first_times first;
   for (const auto& t : q.topics)
     for (const auto& p : t.partitions)
-      if (count == 1 || seen.insert({t.name, t.topic_id, p.index}).second) out.push_back(target_of(t, p));
+      if (count == 1 || first(t.name, t.topic_id, p.index)) out.push_back(target_of(t, p));
   return out;
 }
 
 void fetch_session::update(const fetch_request& q) {
   if (q.topics.empty() && q.forgotten_topics.empty()) return;
-  std::unordered_map<partition_key, std::size_t, key_hash> index;
-  for (std::size_t i = 0; i < targets.size(); ++i)
-    index.emplace(partition_key{targets[i].name, targets[i].id, targets[i].partition}, i);
-  std::vector<fetch_target> added;
-  std::unordered_set<partition_key, key_hash> fresh;
-  for (const auto& t : q.topics) {
-    for (const auto& p : t.partitions) {
-      const auto it = index.find({t.name, t.topic_id, p.index});
-      if (it == index.end()) {
-        if (fresh.insert({t.name, t.topic_id, p.index}).second) added.push_back(target_of(t, p));
-        continue;
-      }
-      fetch_target& known = targets[it->second];  // its name stays: the index looks into it
-      known.current_epoch = p.current_leader_epoch;
-      known.last_epoch = p.last_fetched_epoch;
-      known.from = p.fetch_offset;
-      known.bytes_max = p.max_bytes;
-    }
-  }
-  std::vector<bool> forgotten(targets.size(), false);
-  for (const auto& t : q.forgotten_topics)
-    for (const std::int32_t p : t.partitions)
-      if (const auto it = index.find({t.name, t.topic_id, p}); it != index.end()) forgotten[it->second] = true;
+  std::vector<mention> said = mentions_of(q);
   std::size_t kept = 0;
   for (std::size_t i = 0; i < targets.size(); ++i) {
-    if (forgotten[i]) continue;
-    if (kept != i) targets[kept] = std::move(targets[i]);
+    fetch_target& t = targets[i];
+    const partition_key key{t.name, t.id, t.partition};
+    bool forgotten = false;
+    for (auto m = std::ranges::lower_bound(said, key, {}, &mention::key); m != said.end() && m->key == key; ++m) {
+      m->known = true;
+      forgotten |= m->partition == nullptr;
+      if (m->partition != nullptr) follow(t, *m->partition);
+    }
+    if (forgotten) continue;
+    if (kept != i) targets[kept] = std::move(t);
     ++kept;
   }
   targets.resize(kept);
-  targets.insert(targets.end(), std::make_move_iterator(added.begin()), std::make_move_iterator(added.end()));
+  append_new(said, targets);
 }
 
 void fetch_sessions::drop(std::int32_t id) {
@@ -108,7 +122,7 @@ fetch_sessions::opened fetch_sessions::on_request(const fetch_request& q, bool b
   }
   if (q.session_epoch == initial_epoch) {
     if (q.session_id != 0) drop(q.session_id);
-    if (q.topics.empty() || max_ == 0) return {};
+    if (q.topics.empty() || max_ == 0 || !can_remember(q)) return {};
     std::vector<fetch_target> targets = targets_of(q);
     if (!make_room(targets.size())) return {};
     if (sessions_.size() >= max_) sessions_.pop_front();
@@ -127,8 +141,9 @@ fetch_sessions::opened fetch_sessions::on_request(const fetch_request& q, bool b
   if (s->by_id != by_id) return {.error = error_code::fetch_session_topic_id_error};
   if (s->epoch != q.session_epoch) return {.error = error_code::invalid_fetch_session_epoch};
   s->epoch = s->epoch == std::numeric_limits<std::int32_t>::max() ? 1 : s->epoch + 1;
-  s->update(q);
   sessions_.erase(it);
+  if (!can_remember(q)) return {.error = error_code::fetch_session_id_not_found};
+  s->update(q);
   if (!make_room(s->targets.size())) return {.error = error_code::fetch_session_id_not_found};
   sessions_.push_back(s);
   return {.session = s, .full = false};

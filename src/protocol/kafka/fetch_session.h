@@ -17,6 +17,9 @@
 
 namespace weir::kafka {
 
+// No topic has a longer name. A fetch that names one anyway is answered, but not remembered.
+inline constexpr std::size_t session_name_bytes_max = 249;
+
 struct fetch_target {
   std::string name;  // empty where the client speaks in ids (version 13 and later)
   uuid id{};
@@ -28,10 +31,6 @@ struct fetch_target {
   // What the client knows from our last answer.
   std::int64_t high_watermark = -1;
   std::int64_t log_start = -1;
-
-  [[nodiscard]] bool same_partition(const fetch_target& o) const {
-    return partition == o.partition && id == o.id && name == o.name;
-  }
 };
 
 struct fetch_session {
@@ -46,7 +45,8 @@ struct fetch_session {
 class fetch_sessions {
  public:
   // `max` sessions with `partitions_max` partitions in all: the oldest make room. A fetch that is too large for any
-  // session is answered without one, which every client takes; a session that grows too large ends.
+  // session is answered without one, which every client takes; a session that grows too large ends. So do those with
+  // names beyond session_name_bytes_max.
   explicit fetch_sessions(std::size_t max, std::size_t partitions_max = SIZE_MAX)
       : max_(max), partitions_max_(partitions_max) {}
 

@@ -60,9 +60,7 @@ bool session::must_stall(api_key key) const {
   return !slots_.empty();
 }
 
-bool session::wants_read() const {
-  return !stalled_ && !hang_up_ && !ending_ && host_.unsent() < protocol::output_high_bytes;
-}
+bool session::wants_read() const { return !stalled_ && !ending_ && host_.unsent() < protocol::output_high_bytes; }
 
 std::size_t session::whole_frame(bytes in) {
   needed_ = 0;
@@ -90,7 +88,7 @@ std::size_t session::on_bytes(bytes in, mono_ns now) {
   in_input_ = true;
   last_input_ = now;
   std::size_t used = 0;
-  while (!hang_up_) {
+  while (!ending_) {
     const bytes rest = in.subspan(used);
     const std::size_t total = whole_frame(rest);
     if (total == 0) break;
@@ -109,7 +107,7 @@ void session::on_writable(mono_ns /*now*/) { stalled_ = false; }
 void session::on_frame(bytes frame) {
   const auto header = decode_request_header(frame);
   if (!header) return hang_up("request header: " + header.error().describe());
-  if (!header->supported) return on_unsupported(*header, frame);
+  if (!header->supported) return on_unsupported(*header);
   const inbound q{.key = static_cast<api_key>(header->key),
                   .version = header->version,
                   .correlation_id = header->correlation_id,
@@ -130,7 +128,7 @@ void session::on_frame(bytes frame) {
 // KIP-511: a client that asks ApiVersions in a version that we do not know gets a version 0 answer with the
 // range that we do know. Everything else that is unknown ends the connection: there is no answer that the
 // client could read.
-void session::on_unsupported(const request_header& h, bytes /*frame*/) {
+void session::on_unsupported(const request_header& h) {
   if (static_cast<api_key>(h.key) != api_key::api_versions) {
     return hang_up("request key " + std::to_string(h.key) + " version " + std::to_string(h.version) +
                    " is not supported");
@@ -183,9 +181,7 @@ void session::take_part(std::uint64_t part, model::event&& e) {
   parts_.erase(it);
 }
 
-void session::tell(const inbound& /*q*/, model::command&& c) {
-  broker_.submit(id_, model::token(quiet_bit | next_quiet_++), std::move(c));
-}
+void session::tell(model::command&& c) { broker_.submit(id_, model::token(quiet_bit | next_quiet_++), std::move(c)); }
 
 // Inside a finish the head of the queue is answered: straight into out(). A handler's immediate answer goes
 // there too when nothing waits before it, else it is kept in a slot of its own.
@@ -198,7 +194,7 @@ protocol::output& session::target_for(const inbound& q) {
 
 void session::on_event(model::token t, model::event&& e) {
   if ((t.raw() & quiet_bit) != 0) {
-    end_after_answers("a produce without acknowledgement failed");
+    hang_up("a produce without acknowledgement failed");
   } else if ((t.raw() & part_bit) != 0) {
     take_part(t.raw(), std::move(e));
   } else {
@@ -224,7 +220,7 @@ void session::on_pressure(bool paused) {
 }
 
 void session::flush() {
-  while (!slots_.empty() && slots_.front().state != slot_state::waiting && !hang_up_) {
+  while (!slots_.empty() && slots_.front().state != slot_state::waiting) {
     slot& s = slots_.front();
     if (s.state == slot_state::arrived) {
       current_ = &s;
@@ -241,21 +237,21 @@ void session::flush() {
     ++first_slot_;
     stalled_ = false;
   }
-  if (ending_ && slots_.empty()) hang_up(std::move(reason_));
+  if (ending_) end_when_answered();
 }
 
-// A refusal that has no answer of its own must not swallow those that came before it.
-void session::end_after_answers(std::string why) {
-  if (ending_ || hang_up_) return;
+void session::end_when_answered() {
+  if (hang_up_ || !slots_.empty()) return;
+  hang_up_ = true;
+  if (!in_input_) host_.wake();
+}
+
+// A request that has no answer of its own must not swallow the answers of those before it.
+void session::hang_up(std::string why) {
+  if (ending_) return;
   ending_ = true;
   reason_ = std::move(why);
-}
-
-void session::hang_up(std::string why) {
-  if (hang_up_) return;
-  hang_up_ = true;
-  reason_ = std::move(why);
-  if (!in_input_) host_.wake();
+  end_when_answered();
 }
 
 }  // namespace weir::kafka

@@ -20,6 +20,7 @@
 #include "protocol/kafka/bootstrap_watch.h"
 #include "protocol/kafka/codec.h"
 #include "protocol/kafka/fetch_session.h"
+#include "protocol/kafka/repeated_names.h"
 
 namespace weir::kafka {
 
@@ -72,7 +73,7 @@ class session final : public protocol::session, private model::event_sink {
   // Sends the command; `done` gets its event. `quiet`: no answer at all unless the core reports a failure,
   // which then closes the connection (produce with acks 0).
   void ask(const inbound& q, model::command&& c, finish done);
-  void tell(const inbound& q, model::command&& c);
+  void tell(model::command&& c);
 
   void ask_all(const inbound& q, std::vector<model::command>&& commands, finish_all done);
 
@@ -81,15 +82,17 @@ class session final : public protocol::session, private model::event_sink {
   void answer(const inbound& q, const R& response) {
     encode_response(response, q.version, q.correlation_id, target_for(q));
   }
-  // Ends the connection after what was answered before; `why` is for the log.
+  // Ends the connection when the requests before this one are answered; `why` is for the log.
   void hang_up(std::string why);
 
   // Decodes the body; a damaged one ends the connection, as Kafka does, and gives nullopt.
   template<class R>
   [[nodiscard]] std::optional<R> read(const inbound& q) {
     auto m = decode_leading<R>(q.body, q.version);
-    if (m) return std::move(*m);
-    hang_up(std::string(info_of(q.key).name) + " v" + std::to_string(q.version) + ": " + m.error().describe());
+    const bool fits = m && repeated_name_bytes(*m) <= decoded_bytes_max;
+    if (fits) return std::move(*m);
+    const std::string why = m ? "the names of its topics are too long for so many partitions" : m.error().describe();
+    hang_up(std::string(info_of(q.key).name) + " v" + std::to_string(q.version) + ": " + why);
     return std::nullopt;
   }
 
@@ -120,12 +123,12 @@ class session final : public protocol::session, private model::event_sink {
   // lengths.
   [[nodiscard]] std::size_t whole_frame(bytes in);
   void on_frame(bytes frame);
-  void on_unsupported(const request_header& h, bytes frame);
+  void on_unsupported(const request_header& h);
   [[nodiscard]] bool must_stall(api_key key) const;
   [[nodiscard]] protocol::output& target_for(const inbound& q);
   slot& open_slot(const inbound& q);
   void flush();
-  void end_after_answers(std::string why);
+  void end_when_answered();
 
   void take_part(std::uint64_t part, model::event&& e);
 
@@ -154,7 +157,7 @@ class session final : public protocol::session, private model::event_sink {
   bool stalled_ = false;
   bool paused_ = false;
   bool hang_up_ = false;
-  bool ending_ = false;    // hang up when what is in the works was answered
+  bool ending_ = false;    // takes no more requests, and hangs up when what is in the works was answered
   bool did_work_ = false;  // more than asking who is there
   bool asked_metadata_ = false;
   mono_ns last_input_{};

@@ -1,84 +1,17 @@
 #include "protocol/kafka/session.h"
 
-#include <gtest/gtest.h>
-
-#include "protocol/kafka/gen/messages.h"
-#include "protocol/kafka/testing.h"
+#include "protocol/kafka/session_testing.h"
 
 namespace weir::kafka {
 namespace {
 
-using testing::fake_broker;
-using testing::fake_host;
-
-struct conversation {
-  session_options options;
-  fake_host host;
-  fake_broker broker;
-  std::unique_ptr<session> s = std::make_unique<session>(host, broker, options);
-  byte_vector input;
-  byte_vector received;
-
-  template<class R>
-  void put(const R& r, std::int16_t version, std::int32_t correlation = 7) {
-    protocol::output o;
-    encode_request(r, version, correlation, "test", o);
-    const auto b = flat(o);
-    input.insert(input.end(), b.begin(), b.end());
-  }
-  static byte_vector flat(protocol::output& o) {
-    std::vector<bytes> views;
-    o.gather(views);
-    byte_vector all;
-    for (const bytes v : views) all.insert(all.end(), v.begin(), v.end());
-    o.clear();
-    return all;
-  }
-  void collect() {
-    const byte_vector more = flat(s->out());
-    received.insert(received.end(), more.begin(), more.end());
-  }
-  // Presents what was put, as a shell does.
-  void play() {
-    const std::size_t used = s->on_bytes(input, mono_ns(0));
-    input.erase(input.begin(), input.begin() + static_cast<std::ptrdiff_t>(used));
-    collect();
-  }
-  // Correlation ids of all whole answers so far.
-  std::vector<std::int32_t> answered() {
-    std::vector<std::int32_t> ids;
-    byte_reader in(received);
-    while (in.remaining() >= 4) {
-      const auto n = in.be<std::uint32_t>();
-      const bytes frame = in.view(n);
-      if (!in.ok()) break;
-      ids.push_back(load_be<std::int32_t>(frame.data()));
-    }
-    return ids;
-  }
-  template<class R>
-  R last(std::int16_t version) {
-    const bytes frame = bytes(received).subspan(4);
-    const auto h = decode_response_header(frame, R::api, version);
-    EXPECT_TRUE(h);
-    auto m = decode<R>(h->body, version);
-    EXPECT_TRUE(m) << m.error().describe();
-    return *m;
-  }
-};
+using testing::conversation;
+using testing::one_partition;
 
 heartbeat_request beat() {
   heartbeat_request r;
   r.group_id = "g";
   r.member_id = "m";
-  return r;
-}
-
-fetch_request one_partition() {
-  fetch_request r;
-  auto& t = r.topics.emplace_back();
-  t.name = "t";
-  t.partitions.emplace_back();
   return r;
 }
 
@@ -395,6 +328,117 @@ TEST(KafkaSession, WhatARequestNamesTwiceIsAnsweredOnce) {
   EXPECT_EQ(offsets.groups[0].topics[0].partitions.size(), 2U);
 }
 
+// A name is told with each of its partitions from here on: that product is what takes memory.
+TEST(KafkaSession, ALongNameOverManyPartitionsEndsTheConnection) {
+  const std::string name(text_bytes_max, 'x');
+  const std::size_t fits = decoded_bytes_max / name.size();
+  const auto ends = [&](const auto& request, std::int16_t version) {
+    conversation c;
+    c.put(request, version);
+    c.play();
+    EXPECT_EQ(c.answered().size(), c.s->wants_close() ? 0U : 1U);
+    return c.s->wants_close();
+  };
+  for (const std::size_t n : {fits, fits + 1}) {
+    fetch_request f;
+    auto& t = f.topics.emplace_back();
+    t.name = name;
+    t.partitions.resize(n);
+    EXPECT_EQ(ends(f, 4), n > fits);
+    offset_fetch_request o;
+    o.topics.emplace().emplace_back().name = name;
+    o.topics->back().partition_indexes.resize(n);
+    EXPECT_EQ(ends(o, 2), n > fits);
+    offset_fetch_request several;
+    several.groups.emplace_back().topics.emplace().emplace_back().name = name;
+    several.groups[0].topics->back().partition_indexes.resize(n);
+    EXPECT_EQ(ends(several, 8), n > fits);
+    list_offsets_request l;
+    l.topics.emplace_back().name = name;
+    l.topics.back().partitions.resize(n);
+    EXPECT_EQ(ends(l, 5), n > fits);
+  }
+}
+
+TEST(KafkaSession, TheAnswersBeforeABadRequestStillLeave) {
+  for (const bool too_long : {true, false}) {
+    conversation c;
+    c.broker.at_once = false;
+    c.put(some_produce(), 9, 1);
+    if (too_long) {
+      byte_writer(c.input).be<std::int32_t>(INT32_MAX);
+    } else {
+      byte_writer w(c.input);
+      w.be<std::int32_t>(10);
+      w.be<std::int16_t>(0);
+      w.be<std::int16_t>(8);
+      w.be<std::int32_t>(2);
+      w.be<std::int16_t>(-1);  // and no body
+    }
+    c.play();
+    EXPECT_FALSE(c.s->wants_close());
+    EXPECT_FALSE(c.s->wants_read());
+    c.broker.deliver(0);
+    c.collect();
+    EXPECT_TRUE(c.s->wants_close());
+    EXPECT_EQ(c.answered(), std::vector<std::int32_t>{1});
+  }
+}
+
+TEST(KafkaSession, APartitionIsSearchedOncePerListOffsets) {
+  conversation c;
+  list_offsets_request r;
+  r.topics.emplace_back().name = "t";
+  for (const std::int32_t index : {0, 1, 0}) r.topics[0].partitions.push_back({.index = index, .timestamp = 5});
+  c.put(r, 5);
+  c.play();
+  const auto out = c.last<list_offsets_response>(5);
+  ASSERT_EQ(out.topics.at(0).partitions.size(), 3U);
+  EXPECT_EQ(out.topics[0].partitions[0].error_code, error_code::none);
+  EXPECT_EQ(out.topics[0].partitions[1].error_code, error_code::none);
+  EXPECT_EQ(out.topics[0].partitions[2].error_code, error_code::invalid_request);
+}
+
+TEST(KafkaSession, AnyCursorOfDescribeTopicPartitionsIsTaken) {
+  conversation c;
+  describe_topic_partitions_request r;
+  for (const std::string_view name : {"b", "a", "a"}) r.topics.emplace_back().name = name;
+  r.cursor = {.topic_name = "a", .partition_index = INT32_MAX};
+  c.put(r, 0);
+  c.play();
+  const auto out = c.last<describe_topic_partitions_response>(0);
+  ASSERT_EQ(out.topics.size(), 2U);
+  EXPECT_TRUE(out.topics[0].partitions.empty());
+  EXPECT_EQ(out.topics[1].partitions.size(), 1U);
+  EXPECT_FALSE(out.next_cursor);
+}
+
+TEST(KafkaSession, WhatCannotBeConfiguredIsRefusedInItsPlace) {
+  conversation c;
+  incremental_alter_configs_request r;
+  const auto add = [&](std::int8_t type, std::string_view name, std::int8_t operation) {
+    auto& one = r.resources.emplace_back();
+    one.resource_type = type;
+    one.resource_name = name;
+    one.configs.push_back({.name = "k", .config_operation = operation, .value = "v"});
+  };
+  add(3, "foreign", 0);
+  add(2, "a", 0);
+  add(2, "odd", 4);
+  add(2, "b", 1);
+  add(32, "last", 0);
+  c.put(r, 1);
+  c.play();
+  ASSERT_FALSE(c.s->wants_close()) << c.s->close_reason();
+  const auto out = c.last<incremental_alter_configs_response>(1);
+  ASSERT_EQ(out.responses.size(), 5U);
+  for (std::size_t i = 0; i < 5; ++i) {
+    EXPECT_EQ(out.responses[i].resource_name, r.resources[i].resource_name);
+    const bool fine = i == 1 || i == 3;
+    EXPECT_EQ(out.responses[i].error_code, fine ? error_code::none : error_code::invalid_request) << i;
+  }
+}
+
 TEST(KafkaSession, ARequestOfTooManyElementsEndsTheConnection) {
   for (const std::size_t n : {request_items_max, request_items_max + 1}) {
     conversation c;
@@ -423,138 +467,6 @@ TEST(KafkaSession, OffsetsOfSeveralGroupsLeaveTogether) {
   const auto out = c.last<offset_fetch_response>(8);
   ASSERT_EQ(out.groups.size(), 2U);
   EXPECT_EQ(out.groups[1].group_id, "b");
-}
-
-// --- fetch sessions
-
-fetch_response fetch_round(conversation& c, fetch_request r, std::int32_t id, std::int32_t epoch) {
-  r.session_id = id;
-  r.session_epoch = epoch;
-  c.received.clear();
-  c.put(r, 12);
-  c.play();
-  return c.last<fetch_response>(12);
-}
-
-TEST(FetchSession, OpensThenAnswersOnlyNews) {
-  conversation c;
-  const auto opened = fetch_round(c, one_partition(), 0, 0);
-  ASSERT_NE(opened.session_id, 0);
-  ASSERT_EQ(opened.topics.size(), 1U);
-  const auto next = fetch_round(c, {}, opened.session_id, 1);
-  EXPECT_EQ(next.error_code, error_code::none);
-  EXPECT_TRUE(next.topics.empty());  // nothing new
-}
-
-TEST(FetchSession, WrongEpochsAndUnknownSessionsAreTold) {
-  conversation c;
-  const auto opened = fetch_round(c, one_partition(), 0, 0);
-  EXPECT_EQ(fetch_round(c, {}, opened.session_id, 5).error_code, error_code::invalid_fetch_session_epoch);
-  EXPECT_EQ(fetch_round(c, {}, opened.session_id + 1, 1).error_code, error_code::fetch_session_id_not_found);
-  // Closing: sessionless from then on.
-  EXPECT_EQ(fetch_round(c, one_partition(), opened.session_id, -1).session_id, 0);
-  EXPECT_EQ(fetch_round(c, {}, opened.session_id, 1).error_code, error_code::fetch_session_id_not_found);
-}
-
-fetch_request partitions(std::string_view topic, std::int32_t first, std::int32_t count) {
-  fetch_request r = one_partition();
-  r.topics[0].name = topic;
-  r.topics[0].partitions.resize(static_cast<std::size_t>(count));
-  for (std::int32_t i = 0; i < count; ++i) r.topics[0].partitions[static_cast<std::size_t>(i)].index = first + i;
-  return r;
-}
-
-TEST(FetchSession, APartitionThatIsNamedTwiceCountsOnce) {
-  fetch_request r = partitions("t", 0, 3);
-  r.topics.push_back(r.topics[0]);
-  EXPECT_EQ(targets_of(r).size(), 3U);
-  fetch_session s;
-  s.update(r);
-  EXPECT_EQ(s.targets.size(), 3U);
-}
-
-TEST(FetchSession, AllSessionsOfAConnectionShareTheirPartitions) {
-  fetch_sessions all(3, 10);
-  const auto open = [&](std::string_view topic, std::int32_t count) {
-    fetch_request r = partitions(topic, 0, count);
-    r.session_epoch = 0;
-    return all.on_request(r, false);
-  };
-  const auto go_on = [&](std::int32_t id, std::int32_t epoch, fetch_request r = {}) {
-    r.session_id = id;
-    r.session_epoch = epoch;
-    return all.on_request(r, false).error;
-  };
-  EXPECT_EQ(open("t", 11).session, nullptr);  // too large for any: sessionless
-  const auto a = open("t", 6);
-  const auto b = open("t", 4);
-  ASSERT_TRUE(a.session && b.session);
-  EXPECT_EQ(go_on(a.session->id, 1), error_code::none);
-  const auto c = open("t", 1);  // b is the oldest now
-  EXPECT_EQ(go_on(b.session->id, 1), error_code::fetch_session_id_not_found);
-  EXPECT_EQ(go_on(a.session->id, 2, partitions("u", 0, 5)), error_code::fetch_session_id_not_found);  // it grew to 11
-  EXPECT_EQ(go_on(a.session->id, 3), error_code::fetch_session_id_not_found);
-  EXPECT_EQ(go_on(c.session->id, 1), error_code::none);
-}
-
-TEST(FetchSession, ErrorsAreToldEachTimeAndWhoGotRecordsGoesToTheEnd) {
-  conversation c;
-  c.broker.at_once = false;
-  const auto round = [&](fetch_request r, std::int32_t id, std::int32_t epoch, auto change) {
-    r.session_id = id;
-    r.session_epoch = epoch;
-    c.received.clear();
-    c.put(r, 12);
-    c.play();
-    change(std::get<model::fetched>(c.broker.waiting.at(0).second).items);
-    c.broker.deliver(0);
-    c.collect();
-    return c.last<fetch_response>(12);
-  };
-  const auto quiet = [](auto& items) {
-    for (auto& i : items) i.high_watermark = model::offset(5);
-  };
-  const auto id = round(partitions("t", 0, 3), 0, 0, quiet).session_id;
-  for (std::int32_t epoch = 1; epoch < 3; ++epoch) {
-    const auto r = round({}, id, epoch, [&](auto& items) {
-      quiet(items);
-      items[1].error = model::refusal::not_leader;
-    });
-    ASSERT_EQ(r.topics.size(), 1U);
-    ASSERT_EQ(r.topics[0].partitions.size(), 1U);
-    EXPECT_EQ(r.topics[0].partitions[0].index, 1);
-    EXPECT_EQ(r.topics[0].partitions[0].error_code, error_code::not_leader_or_follower);
-  }
-  const byte_vector record(70);
-  const auto served = round({}, id, 3, [&](auto& items) {
-    quiet(items);
-    items[0].data.entries.push_back({.base = model::offset(0), .count = 1, .payload = record});
-  });
-  ASSERT_EQ(served.topics.at(0).partitions.size(), 2U);
-  EXPECT_EQ(served.topics[0].partitions[0].index, 0);
-  EXPECT_EQ(served.topics[0].partitions[1].index, 1);  // the error is over
-  EXPECT_TRUE(round({}, id, 4, quiet).topics.empty());
-  EXPECT_EQ(c.broker.fetched_partitions, (std::vector<std::int32_t>{1, 2, 0}));
-}
-
-TEST(FetchSession, ForgottenPartitionsAreNotAskedAgain) {
-  fetch_session s;
-  fetch_request r = one_partition();
-  r.topics[0].partitions.resize(3);
-  for (int i = 0; i < 3; ++i) r.topics[0].partitions[static_cast<std::size_t>(i)].index = i;
-  s.update(r);
-  ASSERT_EQ(s.targets.size(), 3U);
-  fetch_request change = one_partition();
-  change.topics[0].partitions[0].index = 2;
-  change.topics[0].partitions[0].fetch_offset = 42;
-  auto& gone = change.forgotten_topics.emplace_back();
-  gone.name = "t";
-  gone.partitions = {0};
-  s.update(change);
-  ASSERT_EQ(s.targets.size(), 2U);
-  EXPECT_EQ(s.targets[0].partition, 1);
-  EXPECT_EQ(s.targets[1].partition, 2);
-  EXPECT_EQ(s.targets[1].from, 42);
 }
 
 }  // namespace
