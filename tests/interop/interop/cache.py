@@ -163,18 +163,20 @@ def node():
 
 @one_at_a_time
 def go_program(name):
-    """One of our Go programs, built with the pinned modules."""
-    source = PROGRAMS / "go" / name / "main.go"
+    """One of our Go programs, built with the pinned modules and the package that all of them share."""
+    source, shared = PROGRAMS / "go" / name / "main.go", PROGRAMS / "go" / "suite" / "suite.go"
     folder = CACHE / "go" / name
     needed = [m for m in VERSIONS["go"] if f'"{m}' in source.read_text()]
-    wanted = json.dumps({m: VERSIONS["go"][m] for m in needed}) + source.read_text()
+    wanted = json.dumps({m: VERSIONS["go"][m] for m in needed}) + source.read_text() + shared.read_text()
     binary = folder / name
     if not stamped(folder, wanted):
         fresh(folder)
         need("go")
         shutil.copy(source, folder / "main.go")
+        (folder / "suite").mkdir()
+        shutil.copy(shared, folder / "suite")
         env = dict(os.environ, GOFLAGS="-mod=mod")
-        run(["go", "mod", "init", f"weir.interop/{name}"], cwd=folder, env=env)
+        run(["go", "mod", "init", "weir.interop"], cwd=folder, env=env)
         for module in needed:
             run(["go", "get", f"{module}@{VERSIONS['go'][module]}"], cwd=folder, env=env)
         run(["go", "mod", "tidy"], cwd=folder, env=env)

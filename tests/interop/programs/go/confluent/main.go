@@ -1,52 +1,27 @@
-// Scenarios of confluent-kafka-go, with the librdkafka that it bundles: ADDRESS PREFIX [TEST].
+// Scenarios of confluent-kafka-go, with the librdkafka that it bundles.
 package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	. "weir.interop/suite"
 )
 
-var address, prefix, only string
-
 func config(more ...any) *kafka.ConfigMap {
-	c := kafka.ConfigMap{"bootstrap.servers": address}
+	c := kafka.ConfigMap{"bootstrap.servers": Address}
 	for i := 0; i < len(more); i += 2 {
 		c[more[i].(string)] = more[i+1]
 	}
 	return &c
 }
 
-func must(err error) {
-	if err != nil {
-		panic(err)
-	}
-}
-
-func expect(actual, wanted any, what string) {
-	a, w := fmt.Sprint(actual), fmt.Sprint(wanted)
-	if a != w {
-		panic(fmt.Sprintf("%s: expected %.300s, got %.300s", what, w, a))
-	}
-}
-
-func until(what string, check func() bool) {
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if check() {
-			return
-		}
-	}
-	panic("not within 30 s: " + what)
-}
-
 func admin() *kafka.AdminClient {
 	a, err := kafka.NewAdminClient(config())
-	must(err)
+	Must(err)
 	return a
 }
 
@@ -55,25 +30,25 @@ func background() context.Context { return context.Background() }
 func create(topic string, partitions int) *kafka.AdminClient {
 	a := admin()
 	told, err := a.CreateTopics(background(), []kafka.TopicSpecification{{Topic: topic, NumPartitions: partitions, ReplicationFactor: 1}})
-	must(err)
-	expect(told[0].Error.Code(), kafka.ErrNoError, "created")
+	Must(err)
+	Expect(told[0].Error.Code(), kafka.ErrNoError, "created")
 	return a
 }
 
 // produce returns the offsets that were acknowledged.
 func produce(topic string, partition int32, from, to int, more ...any) (offsets []int64) {
 	p, err := kafka.NewProducer(config(more...))
-	must(err)
+	Must(err)
 	defer p.Close()
 	reports := make(chan kafka.Event, to-from)
 	for i := from; i < to; i++ {
-		must(p.Produce(&kafka.Message{TopicPartition: kafka.TopicPartition{Topic: &topic, Partition: partition}, Key: []byte(fmt.Sprint("k", i)),
+		Must(p.Produce(&kafka.Message{TopicPartition: kafka.TopicPartition{Topic: &topic, Partition: partition}, Key: []byte(fmt.Sprint("k", i)),
 			Value: []byte(fmt.Sprint(i)), Headers: []kafka.Header{{Key: "h", Value: []byte("1")}}}, reports))
 	}
-	expect(p.Flush(30000), 0, "left in the queue")
+	Expect(p.Flush(30000), 0, "left in the queue")
 	for i := from; i < to; i++ {
 		m := (<-reports).(*kafka.Message)
-		must(m.TopicPartition.Error)
+		Must(m.TopicPartition.Error)
 		offsets = append(offsets, int64(m.TopicPartition.Offset))
 	}
 	return
@@ -82,7 +57,7 @@ func produce(topic string, partition int32, from, to int, more ...any) (offsets 
 func consumer(group string, more ...any) *kafka.Consumer {
 	c, err := kafka.NewConsumer(config(append([]any{"group.id", group, "auto.offset.reset", "earliest", "enable.auto.commit", false,
 		"session.timeout.ms", 6000, "heartbeat.interval.ms", 300}, more...)...))
-	must(err)
+	Must(err)
 	return c
 }
 
@@ -99,9 +74,9 @@ func poll(c *kafka.Consumer) (seen []*kafka.Message) {
 func read(topic string, partition int32, from kafka.Offset, count int) (seen []*kafka.Message) {
 	c := consumer("reader")
 	defer c.Close()
-	must(c.Assign([]kafka.TopicPartition{{Topic: &topic, Partition: partition, Offset: from}}))
-	until(fmt.Sprint(count, " records"), func() bool { seen = append(seen, poll(c)...); return len(seen) >= count })
-	expect(len(seen), count, "records")
+	Must(c.Assign([]kafka.TopicPartition{{Topic: &topic, Partition: partition, Offset: from}}))
+	Until(fmt.Sprint(count, " records"), func() bool { seen = append(seen, poll(c)...); return len(seen) >= count })
+	Expect(len(seen), count, "records")
 	return
 }
 
@@ -109,20 +84,20 @@ func topics(topic string) {
 	a := create(topic, 3)
 	defer a.Close()
 	told, err := a.DescribeTopics(background(), kafka.NewTopicCollectionOfTopicNames([]string{topic}))
-	must(err)
-	expect(len(told.TopicDescriptions[0].Partitions), 3, "partitions")
+	Must(err)
+	Expect(len(told.TopicDescriptions[0].Partitions), 3, "partitions")
 	_, err = a.CreatePartitions(background(), []kafka.PartitionsSpecification{{Topic: topic, IncreaseTo: 5}})
-	must(err)
-	until("five partitions", func() bool {
+	Must(err)
+	Until("five partitions", func() bool {
 		m, err := a.GetMetadata(&topic, false, 5000)
 		return err == nil && len(m.Topics[topic].Partitions) == 5
 	})
 	again, err := a.CreateTopics(background(), []kafka.TopicSpecification{{Topic: topic, NumPartitions: 1, ReplicationFactor: 1}})
-	must(err)
-	expect(again[0].Error.Code(), kafka.ErrTopicAlreadyExists, "created again")
+	Must(err)
+	Expect(again[0].Error.Code(), kafka.ErrTopicAlreadyExists, "created again")
 	_, err = a.DeleteTopics(background(), []string{topic})
-	must(err)
-	until("deleted", func() bool { m, err := a.GetMetadata(nil, true, 5000); must(err); _, ok := m.Topics[topic]; return !ok })
+	Must(err)
+	Until("deleted", func() bool { m, err := a.GetMetadata(nil, true, 5000); Must(err); _, ok := m.Topics[topic]; return !ok })
 }
 
 func configs(topic string) {
@@ -131,17 +106,17 @@ func configs(topic string) {
 	resource := kafka.ConfigResource{Type: kafka.ResourceTopic, Name: topic}
 	value := func(name string) string {
 		told, err := a.DescribeConfigs(background(), []kafka.ConfigResource{resource})
-		must(err)
+		Must(err)
 		return told[0].Config[name].Value
 	}
-	expect(value("cleanup.policy"), "delete", "default")
+	Expect(value("cleanup.policy"), "delete", "default")
 	change := resource
 	change.Config = []kafka.ConfigEntry{{Name: "retention.ms", Value: "1234567", IncrementalOperation: kafka.AlterConfigOpTypeSet},
 		{Name: "cleanup.policy", Value: "compact", IncrementalOperation: kafka.AlterConfigOpTypeAppend}}
 	told, err := a.IncrementalAlterConfigs(background(), []kafka.ConfigResource{change})
-	must(err)
-	expect(told[0].Error.Code(), kafka.ErrNoError, "altered")
-	expect([]string{value("retention.ms"), value("cleanup.policy")}, []string{"1234567", "delete,compact"}, "set and appended")
+	Must(err)
+	Expect(told[0].Error.Code(), kafka.ErrNoError, "altered")
+	Expect([]string{value("retention.ms"), value("cleanup.policy")}, []string{"1234567", "delete,compact"}, "set and appended")
 }
 
 func codecs(topic string) {
@@ -149,7 +124,7 @@ func codecs(topic string) {
 	for p, codec := range []string{"none", "gzip", "snappy", "lz4", "zstd"} {
 		produce(topic, int32(p), 0, 300, "compression.type", codec, "linger.ms", 20)
 		for i, m := range read(topic, int32(p), 0, 300) {
-			expect([]string{string(m.Value), string(m.Key), m.Headers[0].String()}, []string{fmt.Sprint(i), fmt.Sprint("k", i), "h=\"1\""}, "record")
+			Expect([]string{string(m.Value), string(m.Key), m.Headers[0].String()}, []string{fmt.Sprint(i), fmt.Sprint("k", i), "h=\"1\""}, "record")
 		}
 	}
 }
@@ -166,7 +141,7 @@ func idempotent(topic string) {
 	create(topic, 1).Close()
 	offsets := produce(topic, 0, 0, 2000, "enable.idempotence", true, "batch.num.messages", 20)
 	for i, m := range read(topic, 0, 0, 2000) {
-		expect([]any{string(m.Value), offsets[i]}, []any{i, i}, "order")
+		Expect([]any{string(m.Value), offsets[i]}, []any{i, i}, "order")
 	}
 }
 
@@ -181,17 +156,17 @@ func offsets(topic string) {
 	c := consumer(topic)
 	defer c.Close()
 	low, high, err := c.QueryWatermarkOffsets(topic, 0, 10000)
-	must(err)
-	expect([]int64{low, high}, []int64{0, 20}, "watermarks")
+	Must(err)
+	Expect([]int64{low, high}, []int64{0, 20}, "watermarks")
 	told, err := c.OffsetsForTimes([]kafka.TopicPartition{{Topic: &topic, Partition: 0, Offset: kafka.Offset(middle)}}, 10000)
-	must(err)
-	expect(int64(told[0].Offset), 10, "offset for a time")
+	Must(err)
+	Expect(int64(told[0].Offset), 10, "offset for a time")
 	part := kafka.TopicPartition{Topic: &topic, Partition: 0}
 	listed, err := a.ListOffsets(background(), map[kafka.TopicPartition]kafka.OffsetSpec{part: kafka.MaxTimestampOffsetSpec})
-	must(err)
-	expect(len(listed.ResultInfos), 1, "answers")
+	Must(err)
+	Expect(len(listed.ResultInfos), 1, "answers")
 	for _, info := range listed.ResultInfos {
-		expect(info.Offset >= 10 && info.Offset < 20, true, "the newest by time is of the second ten")
+		Expect(info.Offset >= 10 && info.Offset < 20, true, "the newest by time is of the second ten")
 	}
 }
 
@@ -200,37 +175,37 @@ func groups(topic string) {
 	defer a.Close()
 	produce(topic, 0, 0, 10)
 	c := consumer(topic)
-	must(c.Subscribe(topic, nil))
+	Must(c.Subscribe(topic, nil))
 	seen := 0
-	until("ten", func() bool { seen += len(poll(c)); return seen == 10 })
+	Until("ten", func() bool { seen += len(poll(c)); return seen == 10 })
 	_, err := c.Commit()
-	must(err)
+	Must(err)
 	told, err := a.DescribeConsumerGroups(background(), []string{topic})
-	must(err)
-	expect([]any{told.ConsumerGroupDescriptions[0].State, len(told.ConsumerGroupDescriptions[0].Members)}, []any{kafka.ConsumerGroupStateStable, 1}, "described")
-	must(c.Close())
+	Must(err)
+	Expect([]any{told.ConsumerGroupDescriptions[0].State, len(told.ConsumerGroupDescriptions[0].Members)}, []any{kafka.ConsumerGroupStateStable, 1}, "described")
+	Must(c.Close())
 	part := kafka.TopicPartition{Topic: &topic, Partition: 0}
 	wanted := []kafka.ConsumerGroupTopicPartitions{{Group: topic, Partitions: []kafka.TopicPartition{part}}}
 	kept, err := a.ListConsumerGroupOffsets(background(), wanted)
-	must(err)
-	expect(int64(kept.ConsumerGroupsTopicPartitions[0].Partitions[0].Offset), 10, "committed")
+	Must(err)
+	Expect(int64(kept.ConsumerGroupsTopicPartitions[0].Partitions[0].Offset), 10, "committed")
 	part.Offset = 4
 	_, err = a.AlterConsumerGroupOffsets(background(), []kafka.ConsumerGroupTopicPartitions{{Group: topic, Partitions: []kafka.TopicPartition{part}}})
-	must(err)
+	Must(err)
 	c = consumer(topic)
-	must(c.Subscribe(topic, nil))
+	Must(c.Subscribe(topic, nil))
 	var values []*kafka.Message
-	until("six", func() bool { values = append(values, poll(c)...); return len(values) >= 6 })
-	expect(string(values[0].Value), "4", "goes on where it was set")
-	must(c.Close())
+	Until("six", func() bool { values = append(values, poll(c)...); return len(values) >= 6 })
+	Expect(string(values[0].Value), "4", "goes on where it was set")
+	Must(c.Close())
 	all, err := a.ListConsumerGroups(background())
-	must(err)
+	Must(err)
 	listed := false
 	for _, g := range all.Valid {
 		listed = listed || g.GroupID == topic
 	}
-	expect(listed, true, "listed")
-	until("deleted", func() bool {
+	Expect(listed, true, "listed")
+	Until("deleted", func() bool {
 		d, err := a.DeleteConsumerGroups(background(), []string{topic})
 		return err == nil && d.ConsumerGroupResults[0].Error.Code() == kafka.ErrNoError
 	})
@@ -247,26 +222,26 @@ func share(topic, strategy string) {
 		for _, m := range poll(c) {
 			seen[string(m.Value)]++
 			_, err := c.CommitMessage(m)
-			must(err)
+			Must(err)
 		}
 	}
-	own := func(c *kafka.Consumer) int { a, err := c.Assignment(); must(err); return len(a) }
+	own := func(c *kafka.Consumer) int { a, err := c.Assignment(); Must(err); return len(a) }
 	one, two := consumer(topic, "partition.assignment.strategy", strategy), consumer(topic, "partition.assignment.strategy", strategy)
-	must(one.Subscribe(topic, nil))
-	until("the first has all", func() bool { take(one); return own(one) == 4 })
-	must(two.Subscribe(topic, nil))
-	until("two and two", func() bool { take(one); take(two); return own(one) == 2 && own(two) == 2 })
+	Must(one.Subscribe(topic, nil))
+	Until("the first has all", func() bool { take(one); return own(one) == 4 })
+	Must(two.Subscribe(topic, nil))
+	Until("two and two", func() bool { take(one); take(two); return own(one) == 2 && own(two) == 2 })
 	for p := 0; p < 4; p++ {
 		produce(topic, int32(p), p*100, p*100+25)
 	}
-	until("all read", func() bool { take(one); take(two); return len(seen) == 100 })
-	must(two.Close())
-	until("takes over", func() bool { take(one); return own(one) == 4 })
+	Until("all read", func() bool { take(one); take(two); return len(seen) == 100 })
+	Must(two.Close())
+	Until("takes over", func() bool { take(one); return own(one) == 4 })
 	produce(topic, 3, 1000, 1001)
-	until("reads what the other had", func() bool { take(one); return len(seen) == 101 })
-	must(one.Close())
+	Until("reads what the other had", func() bool { take(one); return len(seen) == 101 })
+	Must(one.Close())
 	for value, n := range seen {
-		expect(n, 1, "times that "+value+" was read")
+		Expect(n, 1, "times that "+value+" was read")
 	}
 }
 
@@ -275,45 +250,14 @@ func deleteRecords(topic string) {
 	defer a.Close()
 	produce(topic, 0, 0, 10)
 	told, err := a.DeleteRecords(background(), []kafka.TopicPartition{{Topic: &topic, Partition: 0, Offset: 4}})
-	must(err)
-	expect(int64(told.DeleteRecordsResults[0].DeletedRecords.LowWatermark), 4, "low watermark")
+	Must(err)
+	Expect(int64(told.DeleteRecordsResults[0].DeletedRecords.LowWatermark), 4, "low watermark")
 	seen := read(topic, 0, kafka.OffsetBeginning, 6)
-	expect(string(seen[0].Value), "4", "first left")
-}
-
-func one(name string, test func(string)) (outcome, detail string) {
-	outcome = "passed"
-	defer func() {
-		if r := recover(); r != nil {
-			outcome, detail = "failed", fmt.Sprint(r)
-		}
-	}()
-	test(prefix + "-" + strings.ReplaceAll(name, "_", "-"))
-	return
+	Expect(string(seen[0].Value), "4", "first left")
 }
 
 func main() {
-	address, prefix = os.Args[1], os.Args[2]
-	if len(os.Args) > 3 {
-		only = os.Args[3]
-	}
-	tests := []struct {
-		name string
-		run  func(string)
-	}{{"topics", topics}, {"configs", configs}, {"codecs", codecs}, {"acks", acks}, {"idempotent", idempotent}, {"offsets", offsets}, {"groups", groups},
-		{"rebalance", rebalance}, {"cooperative", cooperative}, {"delete_records", deleteRecords}}
-	code := 0
-	for _, t := range tests {
-		if !strings.Contains(t.name, only) {
-			continue
-		}
-		began := time.Now()
-		outcome, detail := one(t.name, t.run)
-		if outcome == "failed" {
-			code = 1
-		}
-		text, _ := json.Marshal(detail)
-		fmt.Printf("{\"test\": %q, \"outcome\": %q, \"seconds\": %.2f, \"detail\": %s}\n", t.name, outcome, time.Since(began).Seconds(), text)
-	}
-	os.Exit(code)
+	Main(Test{"topics", topics}, Test{"configs", configs}, Test{"codecs", codecs}, Test{"acks", acks}, Test{"idempotent", idempotent},
+		Test{"offsets", offsets}, Test{"groups", groups}, Test{"rebalance", rebalance}, Test{"cooperative", cooperative},
+		Test{"delete_records", deleteRecords})
 }

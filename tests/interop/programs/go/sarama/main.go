@@ -1,19 +1,16 @@
-// Scenarios of sarama: ADDRESS PREFIX [TEST].
+// Scenarios of sarama.
 package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"os"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/IBM/sarama"
-)
 
-var address, prefix, only string
+	. "weir.interop/suite"
+)
 
 func config(change ...func(*sarama.Config)) *sarama.Config {
 	c := sarama.NewConfig()
@@ -29,35 +26,13 @@ func config(change ...func(*sarama.Config)) *sarama.Config {
 	return c
 }
 
-func must(err error) {
-	if err != nil {
-		panic(err)
-	}
-}
-
-func expect(actual, wanted any, what string) {
-	a, w := fmt.Sprint(actual), fmt.Sprint(wanted)
-	if a != w {
-		panic(fmt.Sprintf("%s: expected %.300s, got %.300s", what, w, a))
-	}
-}
-
-func until(what string, check func() bool) {
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if check() {
-			return
-		}
-	}
-	panic("not within 30 s: " + what)
-}
-
 func create(topic string, partitions int32) sarama.ClusterAdmin {
-	a, err := sarama.NewClusterAdmin([]string{address}, config())
-	must(err)
-	must(a.CreateTopic(topic, &sarama.TopicDetail{NumPartitions: partitions, ReplicationFactor: 1}, false))
-	until("leaders", func() bool {
-		c, err := sarama.NewClient([]string{address}, config())
-		must(err)
+	a, err := sarama.NewClusterAdmin([]string{Address}, config())
+	Must(err)
+	Must(a.CreateTopic(topic, &sarama.TopicDetail{NumPartitions: partitions, ReplicationFactor: 1}, false))
+	Until("leaders", func() bool {
+		c, err := sarama.NewClient([]string{Address}, config())
+		Must(err)
 		defer c.Close()
 		for p := int32(0); p < partitions; p++ {
 			if _, err := c.GetOffset(topic, p, sarama.OffsetNewest); err != nil {
@@ -70,23 +45,23 @@ func create(topic string, partitions int32) sarama.ClusterAdmin {
 }
 
 func produce(topic string, partition int32, from, to int, change ...func(*sarama.Config)) {
-	p, err := sarama.NewSyncProducer([]string{address}, config(change...))
-	must(err)
+	p, err := sarama.NewSyncProducer([]string{Address}, config(change...))
+	Must(err)
 	defer p.Close()
 	var all []*sarama.ProducerMessage
 	for i := from; i < to; i++ {
 		all = append(all, &sarama.ProducerMessage{Topic: topic, Partition: partition, Key: sarama.StringEncoder(fmt.Sprint("k", i)),
 			Value: sarama.StringEncoder(fmt.Sprint(i)), Headers: []sarama.RecordHeader{{Key: []byte("h"), Value: []byte("1")}}})
 	}
-	must(p.SendMessages(all))
+	Must(p.SendMessages(all))
 }
 
 func read(topic string, partition int32, from int64, count int) (seen []*sarama.ConsumerMessage) {
-	c, err := sarama.NewConsumer([]string{address}, config())
-	must(err)
+	c, err := sarama.NewConsumer([]string{Address}, config())
+	Must(err)
 	defer c.Close()
 	p, err := c.ConsumePartition(topic, partition, from)
-	must(err)
+	Must(err)
 	defer p.Close()
 	end := time.After(30 * time.Second)
 	for len(seen) < count {
@@ -104,14 +79,14 @@ func topics(topic string) {
 	a := create(topic, 3)
 	defer a.Close()
 	told, err := a.DescribeTopics([]string{topic})
-	must(err)
-	expect(len(told[0].Partitions), 3, "partitions")
-	must(a.CreatePartitions(topic, 5, nil, false))
+	Must(err)
+	Expect(len(told[0].Partitions), 3, "partitions")
+	Must(a.CreatePartitions(topic, 5, nil, false))
 	entries, err := a.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: topic, ConfigNames: []string{"cleanup.policy"}})
-	must(err)
-	expect(entries[0].Value, "delete", "config")
-	must(a.DeleteTopic(topic))
-	until("deleted", func() bool { l, err := a.ListTopics(); must(err); _, ok := l[topic]; return !ok })
+	Must(err)
+	Expect(entries[0].Value, "delete", "config")
+	Must(a.DeleteTopic(topic))
+	Until("deleted", func() bool { l, err := a.ListTopics(); Must(err); _, ok := l[topic]; return !ok })
 }
 
 func codecs(topic string) {
@@ -120,7 +95,7 @@ func codecs(topic string) {
 		sarama.CompressionZSTD} {
 		produce(topic, int32(p), 0, 300, func(c *sarama.Config) { c.Producer.Compression = codec })
 		for i, m := range read(topic, int32(p), sarama.OffsetOldest, 300) {
-			expect([]string{string(m.Value), string(m.Key), string(m.Headers[0].Key)}, []string{fmt.Sprint(i), fmt.Sprint("k", i), "h"}, "record")
+			Expect([]string{string(m.Value), string(m.Key), string(m.Headers[0].Key)}, []string{fmt.Sprint(i), fmt.Sprint("k", i), "h"}, "record")
 		}
 	}
 }
@@ -140,7 +115,7 @@ func idempotent(topic string) {
 		c.Producer.Flush.MaxMessages = 20
 	})
 	for i, m := range read(topic, 0, sarama.OffsetOldest, 1000) {
-		expect(string(m.Value), i, "order")
+		Expect(string(m.Value), i, "order")
 	}
 }
 
@@ -187,8 +162,8 @@ func (h *handler) ConsumeClaim(s sarama.ConsumerGroupSession, c sarama.ConsumerG
 }
 
 func join(topic string, lock *sync.Mutex, seen map[string]int) (*handler, func()) {
-	g, err := sarama.NewConsumerGroup([]string{address}, topic, config())
-	must(err)
+	g, err := sarama.NewConsumerGroup([]string{Address}, topic, config())
+	Must(err)
 	h := &handler{lock: lock, seen: seen}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -207,23 +182,25 @@ func rebalance(topic string) {
 	create(topic, 4).Close()
 	var lock sync.Mutex
 	seen := map[string]int{}
-	have := func(n int) func() bool { return func() bool { lock.Lock(); defer lock.Unlock(); return len(seen) >= n } }
+	have := func(n int) func() bool {
+		return func() bool { lock.Lock(); defer lock.Unlock(); return len(seen) >= n }
+	}
 	one, end := join(topic, &lock, seen)
 	own := func(h *handler, n int) bool { lock.Lock(); defer lock.Unlock(); return h.own == n }
-	until("the first has all", func() bool { return own(one, 4) })
+	Until("the first has all", func() bool { return own(one, 4) })
 	two, endTwo := join(topic, &lock, seen)
-	until("two and two", func() bool { return own(one, 2) && own(two, 2) })
+	Until("two and two", func() bool { return own(one, 2) && own(two, 2) })
 	for p := 0; p < 4; p++ {
 		produce(topic, int32(p), p*100, p*100+25)
 	}
-	until("all read", have(100))
+	Until("all read", have(100))
 	endTwo()
-	until("takes over", func() bool { return own(one, 4) })
+	Until("takes over", func() bool { return own(one, 4) })
 	produce(topic, 3, 1000, 1001)
-	until("reads what the other had", have(101))
+	Until("reads what the other had", have(101))
 	end()
 	for value, n := range seen {
-		expect(n, 1, "times that "+value+" was read")
+		Expect(n, 1, "times that "+value+" was read")
 	}
 }
 
@@ -234,61 +211,29 @@ func groups(topic string) {
 	var lock sync.Mutex
 	seen := map[string]int{}
 	_, end := join(topic, &lock, seen)
-	until("ten", func() bool { lock.Lock(); defer lock.Unlock(); return len(seen) == 10 })
+	Until("ten", func() bool { lock.Lock(); defer lock.Unlock(); return len(seen) == 10 })
 	told, err := a.DescribeConsumerGroups([]string{topic})
-	must(err)
-	expect([]any{told[0].State, len(told[0].Members)}, []any{"Stable", 1}, "described")
+	Must(err)
+	Expect([]any{told[0].State, len(told[0].Members)}, []any{"Stable", 1}, "described")
 	end()
 	offsets, err := a.ListConsumerGroupOffsets(topic, map[string][]int32{topic: {0}})
-	must(err)
-	expect(offsets.GetBlock(topic, 0).Offset, 10, "committed")
+	Must(err)
+	Expect(offsets.GetBlock(topic, 0).Offset, 10, "committed")
 	all, err := a.ListConsumerGroups()
-	must(err)
-	expect(all[topic], "consumer", "listed")
-	until("deleted", func() bool { return a.DeleteConsumerGroup(topic) == nil })
+	Must(err)
+	Expect(all[topic], "consumer", "listed")
+	Until("deleted", func() bool { return a.DeleteConsumerGroup(topic) == nil })
 }
 
 func deleteRecords(topic string) {
 	a := create(topic, 1)
 	defer a.Close()
 	produce(topic, 0, 0, 10)
-	must(a.DeleteRecords(topic, map[int32]int64{0: 4}))
-	expect(string(read(topic, 0, sarama.OffsetOldest, 6)[0].Value), "4", "first left")
-}
-
-func one(name string, test func(string)) (outcome, detail string) {
-	outcome = "passed"
-	defer func() {
-		if r := recover(); r != nil {
-			outcome, detail = "failed", fmt.Sprint(r)
-		}
-	}()
-	test(prefix + "-" + name)
-	return
+	Must(a.DeleteRecords(topic, map[int32]int64{0: 4}))
+	Expect(string(read(topic, 0, sarama.OffsetOldest, 6)[0].Value), "4", "first left")
 }
 
 func main() {
-	address, prefix = os.Args[1], os.Args[2]
-	if len(os.Args) > 3 {
-		only = os.Args[3]
-	}
-	tests := []struct {
-		name string
-		run  func(string)
-	}{{"topics", topics}, {"codecs", codecs}, {"acks", acks}, {"idempotent", idempotent}, {"old_version", oldVersion}, {"rebalance", rebalance},
-		{"groups", groups}, {"delete_records", deleteRecords}}
-	code := 0
-	for _, t := range tests {
-		if !strings.Contains(t.name, only) {
-			continue
-		}
-		began := time.Now()
-		outcome, detail := one(t.name, t.run)
-		if outcome == "failed" {
-			code = 1
-		}
-		text, _ := json.Marshal(detail)
-		fmt.Printf("{\"test\": %q, \"outcome\": %q, \"seconds\": %.2f, \"detail\": %s}\n", t.name, outcome, time.Since(began).Seconds(), text)
-	}
-	os.Exit(code)
+	Main(Test{"topics", topics}, Test{"codecs", codecs}, Test{"acks", acks}, Test{"idempotent", idempotent},
+		Test{"old_version", oldVersion}, Test{"rebalance", rebalance}, Test{"groups", groups}, Test{"delete_records", deleteRecords})
 }
