@@ -93,7 +93,9 @@ std::size_t session::on_bytes(bytes in, mono_ns now) {
     const std::size_t total = whole_frame(rest);
     if (total == 0) break;
     const auto key = static_cast<api_key>(load_be<std::int16_t>(rest.data() + length_bytes));
-    stalled_ = must_stall(key) || host_.unsent() >= protocol::output_high_bytes;
+    // Not a stall: it ends with the sending, of which nobody has to tell.
+    if (host_.unsent() >= protocol::output_high_bytes) break;
+    stalled_ = must_stall(key);
     if (stalled_) break;
     on_frame(rest.subspan(length_bytes, total - length_bytes));
     used += total;
@@ -101,8 +103,6 @@ std::size_t session::on_bytes(bytes in, mono_ns now) {
   in_input_ = false;
   return used;
 }
-
-void session::on_writable(mono_ns /*now*/) { stalled_ = false; }
 
 void session::on_frame(bytes frame) {
   const auto header = decode_request_header(frame);

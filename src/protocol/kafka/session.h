@@ -59,7 +59,6 @@ class session final : public protocol::session, private model::event_sink {
   ~session() override;
 
   std::size_t on_bytes(bytes in, mono_ns now) override;
-  void on_writable(mono_ns now) override;
   void on_closed() override;
   [[nodiscard]] bool wants_close() const override { return hang_up_; }
   [[nodiscard]] std::string close_reason() const override { return reason_; }

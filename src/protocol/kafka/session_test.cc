@@ -199,6 +199,19 @@ TEST(KafkaSession, OneFetchAtATimeAndTheRestWaitsUnread) {
   EXPECT_EQ(c.answered(), (std::vector<std::int32_t>{1, 2}));
 }
 
+TEST(KafkaSession, WhatIsUnsentStopsReadingOnlyAsLongAsItIs) {
+  conversation c;
+  c.host.unsent_bytes = protocol::output_high_bytes;
+  c.put(beat(), 4, 1);
+  c.play();
+  EXPECT_TRUE(c.answered().empty());
+  EXPECT_FALSE(c.s->wants_read());
+  c.host.unsent_bytes = 0;  // all went out at once
+  EXPECT_TRUE(c.s->wants_read());
+  c.play();
+  EXPECT_EQ(c.answered(), std::vector<std::int32_t>{1});
+}
+
 TEST(KafkaSession, PressureStopsProducesOnly) {
   conversation c;
   c.broker.press(true);
