@@ -52,6 +52,8 @@ void check_record(bytes in) {
   if (!reader.ok()) return;
   r.key = key;
   r.value = in.subspan(reader.position());
+  r.headers = *r.value;
+  r.header_count = 3;
   for (const output_format format : {output_format::table, output_format::json, output_format::yaml}) {
     std::ostringstream out;
     print_record(out, format, true, "topic", 0, r);

@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/json.hpp>
+#include <cctype>
+#include <cmath>
 #include <cstdio>
 #include <ostream>
 
@@ -13,9 +16,29 @@ namespace json = boost::json;
 
 namespace {
 
+// JSON has no such number; the library would print a word.
+bool is_no_number(const json::value& v) { return v.is_double() && !std::isfinite(v.get_double()); }
+
+bool all_numbers(const json::value& v) {
+  if (v.is_object())
+    return std::all_of(v.get_object().begin(), v.get_object().end(),
+                       [](const auto& f) { return all_numbers(f.value()); });
+  if (v.is_array()) return std::all_of(v.get_array().begin(), v.get_array().end(), all_numbers);
+  return !is_no_number(v);
+}
+
+json::value with_null_for_no_number(json::value v) {
+  if (is_no_number(v)) return nullptr;
+  if (v.is_array())
+    for (json::value& item : v.get_array()) item = with_null_for_no_number(std::move(item));
+  if (v.is_object())
+    for (auto& field : v.get_object()) field.value() = with_null_for_no_number(std::move(field.value()));
+  return v;
+}
+
 std::string cell(const json::value& v) {
   if (v.is_string()) return {v.get_string().data(), v.get_string().size()};
-  if (v.is_null()) return "-";
+  if (v.is_null() || is_no_number(v)) return "-";
   if (v.is_double()) return fmt::format("{:.6g}", v.get_double());
   if (v.is_array()) {
     std::string out;
@@ -23,16 +46,6 @@ std::string cell(const json::value& v) {
     return out;
   }
   return json::serialize(v);
-}
-
-// Terminals act on control bytes: topic names and keys of strangers must not reach them raw.
-std::string visible(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    const auto u = static_cast<unsigned char>(c);
-    out += u < 0x20 || u == 0x7f ? fmt::format("\\x{:02x}", u) : std::string(1, c);
-  }
-  return out;
 }
 
 std::size_t columns_of(const std::string& text) {
@@ -100,14 +113,22 @@ void print_table(std::ostream& to, const json::value& data, std::vector<std::str
   print_rows(to, rows);
 }
 
+// Plain words that YAML takes for something else than text, in any case ("NO", "True").
+bool yaml_reads_otherwise(std::string text) {
+  static constexpr std::array<std::string_view, 9> words = {"true", "false", "null", "yes", "no",
+                                                            "on",   "off",   "y",    "n"};
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char x) { return static_cast<char>(std::tolower(x)); });
+  return std::find(words.begin(), words.end(), text) != words.end();
+}
+
 std::string yaml_scalar(const json::value& v) {
   if (!v.is_string()) return json::serialize(v);
   const std::string text = cell(v);
   const bool plain =
       !text.empty() &&
       text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_/") == std::string::npos &&
-      text != "true" && text != "false" && text != "null" && text != "yes" && text != "no" && text != "on" &&
-      text != "off";
+      !yaml_reads_otherwise(text);
   return plain ? text : json::serialize(v);  // a JSON string is a YAML string
 }
 
@@ -148,6 +169,7 @@ void print_yaml(std::ostream& to, const json::value& v, std::size_t indent, bool
 }  // namespace
 
 void print(std::ostream& to, output_format format, const json::value& data, const std::vector<std::string>& columns) {
+  if (format != output_format::table && !all_numbers(data)) return print(to, format, with_null_for_no_number(data));
   switch (format) {
     case output_format::table:
       return print_table(to, data, columns);
@@ -158,6 +180,23 @@ void print(std::ostream& to, output_format format, const json::value& data, cons
       if (is_block(data)) return print_yaml(to, data, 0, false);
       to << yaml_scalar(data) << '\n';
   }
+}
+
+std::string visible(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto u = static_cast<unsigned char>(text[i]);
+    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0U;
+    if (u == 0xc2 && next >= 0x80 && next < 0xa0) {  // U+0080 to U+009F
+      out += fmt::format("\\x{:02x}", next);
+      ++i;
+    } else if (u < 0x20 || u == 0x7f) {
+      out += fmt::format("\\x{:02x}", u);
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
 }
 
 int complain(const std::string& what, int code) {

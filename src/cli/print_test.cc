@@ -51,6 +51,20 @@ TEST(print, json_is_one_line_and_yaml_is_nested) {
             "a: 1\nb:\n  c: \"x y\"\n  d: []\nl:\n  - k: \"true\"\n    m: plain\n  - 2\n");
 }
 
+TEST(print, what_is_no_number_is_null) {
+  const json::value v = {{"a", {1.5, 1 / 0.0}}, {"b", {{"c", 0 / 0.0}}}};
+  EXPECT_EQ(json::parse(printed(output_format::json, v)),
+            json::value({{"a", {1.5, nullptr}}, {"b", {{"c", nullptr}}}}));
+  EXPECT_EQ(printed(output_format::yaml, v), "a:\n  - 1.5E0\n  - null\nb:\n  c: null\n");
+  EXPECT_EQ(printed(output_format::table, v), "a    1.5,-\nb.c  -\n");
+}
+
+TEST(print, words_that_yaml_takes_for_something_else_are_quoted) {
+  for (const std::string word : {"true", "True", "NO", "y", "Off", "NULL"})
+    EXPECT_EQ(printed(output_format::yaml, {{"name", word}}), "name: \"" + word + "\"\n");
+  EXPECT_EQ(printed(output_format::yaml, {{"name", "nobody"}}), "name: nobody\n");
+}
+
 TEST(command_line, every_command_has_a_description_and_the_groups_are_shared) {
   CLI::App app;
   run_state run;

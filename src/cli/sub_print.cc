@@ -33,7 +33,7 @@ std::size_t sequence_length(std::string_view t) {
 std::string shown(const std::optional<bytes>& value) {
   if (!value) return "(null)";
   const std::string_view text = as_text(*value);
-  return is_utf8(text) ? std::string(text) : "base64:" + to_base64(*value);
+  return is_utf8(text) ? visible(text) : "base64:" + to_base64(*value);
 }
 
 }  // namespace
@@ -77,7 +77,8 @@ json::object record_to_json(const std::string& topic, std::int32_t partition, co
   kafka::read_headers(r, headers);
   json::array list;
   for (const auto& h : headers) {
-    json::object one{{"name", h.key}};
+    json::object one;
+    put_text_or_base64(one, "name", as_bytes(h.key));
     put_text_or_base64(one, "value", h.value);
     list.push_back(std::move(one));
   }
@@ -104,7 +105,7 @@ void print_record(std::ostream& to, output_format form, bool verbose, const std:
   if (r.key) to << "  key=" << shown(r.key);
   std::vector<kafka::record_header> headers;
   kafka::read_headers(r, headers);
-  for (const auto& h : headers) to << "  " << h.key << "=" << shown(h.value);
+  for (const auto& h : headers) to << "  " << shown(as_bytes(h.key)) << "=" << shown(h.value);
   to << "  " << shown(r.value) << "\n";
 }
 

@@ -15,7 +15,8 @@ namespace weir::cli {
 void put_text_or_base64(boost::json::object& to, const std::string& name, const std::optional<bytes>& value);
 [[nodiscard]] boost::json::object record_to_json(const std::string& topic, std::int32_t partition,
                                                  const kafka::record& r);
-// `verbose` matters for the table form only: place, time, key and headers before the value.
+// `verbose` matters for the table form only: place, time, key and headers before the value, a line each, control
+// characters made visible.
 void print_record(std::ostream& to, output_format form, bool verbose, const std::string& topic, std::int32_t partition,
                   const kafka::record& r);
 

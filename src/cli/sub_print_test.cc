@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <sstream>
 
@@ -56,6 +57,23 @@ struct one_record {
   }
   byte_vector batch;
 };
+
+TEST(PrintRecord, WhatStrangersWroteIsJsonAndHarmless) {
+  kafka::batch_builder b({.base_offset = 7});
+  b.add(1'700'000'000'123, as_bytes("k\x1b[2J"), as_bytes("v\n\xc2\x9b"), {{"h\xff", as_bytes("\x07")}});
+  one_record one;
+  one.batch = *b.finish();
+  std::ostringstream verbose, text;
+  one.show([&](const kafka::record& r) {
+    print_record(verbose, output_format::table, true, "t", 3, r);
+    print_record(text, output_format::json, false, "t", 3, r);
+  });
+  EXPECT_EQ(verbose.str(), "t/3@7  2023-11-14T22:13:20.123Z  key=k\\x1b[2J  base64:aP8==\\x07  v\\x0a\\x9b\n");
+  boost::json::error_code error;
+  const auto parsed = boost::json::parse(text.str(), error);
+  ASSERT_FALSE(error) << text.str();
+  EXPECT_EQ(parsed.at("headers").at(0).at("name_base64"), "aP8=");
+}
 
 TEST(PrintRecord, Forms) {
   one_record one;

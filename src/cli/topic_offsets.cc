@@ -96,6 +96,9 @@ result<std::int64_t> parse_time(std::string_view text, std::int64_t now_ms) {
 
 std::string format_time(std::int64_t ms) {
   const sys_time<milliseconds> at{milliseconds(ms)};
+  // What the calendar has no date for; producers write any number.
+  if (at < sys_days(year::min() / January / 1) || at >= sys_days(year::max() / December / 31))
+    return fmt::format("{} ms", ms);
   const auto midnight = floor<days>(at);
   const year_month_day date(midnight);
   const hh_mm_ss clock_time(at - midnight);

@@ -24,6 +24,9 @@ TEST(ParseTime, RefusesTheRest) {
 TEST(FormatTime, IsReadBack) {
   EXPECT_EQ(format_time(1'700'000'000'123), "2023-11-14T22:13:20.123Z");
   EXPECT_EQ(format_time(0), "1970-01-01T00:00:00.000Z");
+  EXPECT_EQ(format_time(-1), "1969-12-31T23:59:59.999Z");
+  EXPECT_EQ(format_time(INT64_MIN), "-9223372036854775808 ms");
+  EXPECT_EQ(format_time(INT64_MAX), "9223372036854775807 ms");
 }
 
 TEST(ParseAddress, Forms) {
