@@ -24,6 +24,8 @@ using op_done = std::function<void(result<void>)>;
 
 // Alignment of position, length and memory for files opened with durable_writes.
 inline constexpr std::size_t disk_block_bytes = 4096;
+// From so many bytes on, reads and writes aligned in the same way may go past the page cache.
+inline constexpr std::size_t past_cache_least_bytes = 128U << 10;
 
 struct open_options {
   bool create = false;  // make it when missing; with `exclusive` it must be missing
@@ -31,8 +33,9 @@ struct open_options {
   // Every write completes only when its bytes are durable: O_DIRECT|DSYNC where the file system takes it,
   // else buffered and fdatasync. Writes must be aligned to disk_block_bytes; up to 4 may be in flight.
   bool durable_writes = false;
-  // What is written is read later, if at all: its pages leave the page cache when a sync has made them durable.
-  bool drop_synced = false;
+  // What is written is read later, if at all: large aligned writes may go past the page cache, and the pages of the
+  // others leave it when a sync has made them durable.
+  bool written_once = false;
 };
 
 class file {
@@ -46,8 +49,7 @@ class file {
   // Writes all of `parts`, in order, at `pos`. The memory must live until completion. A short write is a
   // fault.
   virtual void write(std::uint64_t pos, std::vector<bytes> parts, io_done done) = 0;
-  // Reads up to into.size() bytes at `pos`; fewer only at the end of the file. Large reads with position, length and
-  // memory aligned to disk_block_bytes may go past the page cache.
+  // Reads up to into.size() bytes at `pos`; fewer only at the end of the file.
   virtual void read(std::uint64_t pos, mutable_bytes into, io_done done) = 0;
   // Makes all bytes written before this call durable. A failed sync is final for those bytes: never retried.
   virtual void sync(op_done done) = 0;
@@ -96,8 +98,9 @@ class disk {
   [[nodiscard]] virtual result<void> unlink_now(const std::string& path) = 0;
   [[nodiscard]] virtual result<void> sync_folder_now(const std::string& path) = 0;
 
-  // Whether durable writes go by O_DIRECT and io_uring ("direct") or buffered with fdatasync ("buffered").
-  [[nodiscard]] virtual std::string durable_path() const = 0;
+  // Whether durable writes, and large aligned ones, go by io_uring past the page cache; else buffered with fdatasync.
+  [[nodiscard]] virtual bool direct() const = 0;
+  [[nodiscard]] std::string durable_path() const { return direct() ? "direct" : "buffered"; }
 };
 
 }  // namespace weir::platform

@@ -1,6 +1,7 @@
 #include "storage/checkpoint.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/assert.h"
 #include "storage/flush.h"
@@ -30,6 +31,12 @@ struct checkpointer::run {
   std::uint64_t appended_bytes = 0;
   rewritten replaced;
   std::vector<touched_file> files;  // written by this checkpoint or rewritten before it
+  // Pace of the writes.
+  double ns_per_byte = 0;
+  std::int64_t next_write_ns = 0;
+  std::uint64_t hurry_above = 0;  // bytes in the ring
+  bool hurry = false;
+  timer_id waiting{};  // for the time of the next write
   // Progress.
   std::size_t writing = 0;
   std::size_t syncing = 0;
@@ -49,10 +56,14 @@ bool checkpointer::needed() const {
          !core_.dead_files.empty() || !core_.changed_files.empty() || !core_.replaced.empty();
 }
 
-void checkpointer::start(std::function<void(result<void>)> done) {
+void checkpointer::start(std::int64_t spread_ns, std::function<void(result<void>)> done) {
   WEIR_ASSERT(run_ == nullptr);
   run_ = std::make_unique<run>(core_);
   run_->done = std::move(done);
+  const std::uint64_t held = core_.memory.uncovered_bytes();
+  run_->ns_per_byte = static_cast<double>(spread_ns) / static_cast<double>(std::max<std::uint64_t>(held, 1));
+  run_->next_write_ns = core_.time.now().raw();
+  run_->hurry_above = held + held / 2;
   run_->full = manifest_.needs_full();
   // Everything appended up to now is covered; later records begin a new block in a new chunk.
   wal_.leave_chunk();
@@ -149,9 +160,36 @@ void checkpointer::collect_everything() {
 
 // ---- Data files -------------------------------------------------------------------------------------------------------
 
+void checkpointer::hurry() {
+  if (run_ == nullptr || run_->hurry) return;
+  run_->hurry = true;
+  if (stop_waiting()) pump_writes();
+}
+
+bool checkpointer::stop_waiting() {
+  const timer_id timer = std::exchange(run_->waiting, {});
+  core_.exec.cancel(timer);
+  return timer != timer_id{};
+}
+
+// Whether the next write has to wait for its time.
+bool checkpointer::too_early() {
+  run& r = *run_;
+  if (r.hurry || r.ns_per_byte == 0 || core_.memory.uncovered_bytes() > r.hurry_above) return false;
+  if (core_.time.now().raw() >= r.next_write_ns) return false;
+  if (r.waiting != timer_id{}) return true;
+  r.waiting = core_.exec.at(mono_ns(r.next_write_ns), [this, alive = std::weak_ptr(alive_)] {
+    if (alive.expired()) return;
+    run_->waiting = {};
+    pump_writes();
+  });
+  return true;
+}
+
 void checkpointer::pump_writes() {
   run& r = *run_;
   while (!r.failure && !r.all_written && r.writing < core_.options.data_writes_in_flight) {
+    if (too_early()) return;
     auto op = r.data.next();
     if (!op) {
       r.failure = op.error();
@@ -164,12 +202,14 @@ void checkpointer::pump_writes() {
     ++r.writing;
     auto w = std::make_shared<write_op>(std::move(**op));
     segment_bytes_ += w->size;
+    r.next_write_ns += static_cast<std::int64_t>(r.ns_per_byte * static_cast<double>(w->size));
     auto handle = w->handle;
     handle->write(w->position, w->parts, [this, alive = std::weak_ptr(alive_), w](const result<std::size_t>& moved) {
       if (!alive.expired()) written(moved, w->size);
     });
   }
   if (r.writing > 0) return;
+  stop_waiting();
   if (r.failure) return fail(*r.failure);
   if (core_.planted(planted_fault::chunk_released_early)) {
     core_.memory.cover(r.cover_serial);

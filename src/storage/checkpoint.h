@@ -5,6 +5,9 @@
 // shards, the lsn that they stand for. Then, metered: write data files, sync them, sync their folder, wait until the WAL
 // is durable up to the begin, append the edit, unlink what nothing needs any more. A failure leaves everything as it was,
 // except that files that it wrote to are not written to again. Owner thread: the store's reactor.
+//
+// Writes that nobody waits for are spread over a time that the caller gives, for the WAL beside them to have the disk
+// nearly to itself; when memory fills faster than that, they hurry.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +30,10 @@ class checkpointer {
   [[nodiscard]] bool running() const { return run_ != nullptr; }
   // Whether there is anything to write.
   [[nodiscard]] bool needed() const;
-  // `done` comes later than this call. One at a time.
-  void start(std::function<void(result<void>)> done);
+  // `done` comes later than this call. One at a time. The writes are spread over `spread_ns`.
+  void start(std::int64_t spread_ns, std::function<void(result<void>)> done);
+  // Somebody waits for the one that is running.
+  void hurry();
   [[nodiscard]] std::uint64_t segment_bytes() const { return segment_bytes_; }
   // The WAL made progress, or came to a stop: a checkpoint may wait for that.
   void wal_moved();
@@ -40,6 +45,8 @@ class checkpointer {
   void collect_logs();
   void collect_everything();
   void pump_writes();
+  [[nodiscard]] bool too_early();
+  bool stop_waiting();  // whether there was a timer
   void written(const result<std::size_t>& moved, std::size_t expected);
   void pump_syncs();
   void sync_folder();

@@ -17,6 +17,7 @@ core::core(platform::disk& d, executor& e, const clock& c, rng& r, const format_
       options(std::move(o)),
       files(d, options.open_files_max),
       memory(options),
+      io_memory(std::make_shared<io_pool>(options)),
       trash(d) {}
 
 shard_state& core::shard(model::shard_id id) {

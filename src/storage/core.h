@@ -15,6 +15,7 @@
 #include "storage/file_remover.h"
 #include "storage/format/entry.h"
 #include "storage/format/manifest.h"
+#include "storage/io_buffer.h"
 #include "storage/log_state.h"
 #include "storage/ring.h"
 #include "storage/store.h"
@@ -65,6 +66,7 @@ struct core {
   log_table logs;
   data_files files;
   ring memory;
+  std::shared_ptr<io_pool> io_memory;
   std::unordered_map<std::uint64_t, shard_state> shards;
   // Since the last checkpoint began:
   std::vector<std::uint32_t> dirty_logs;  // slots

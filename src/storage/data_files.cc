@@ -70,7 +70,7 @@ result<std::shared_ptr<platform::file>> data_files::open(data_file& f, bool crea
     return f.open;
   }
   auto handle =
-      disk_.open(data_file_name(f.id, f.kind), {.create = create, .drop_synced = f.kind == data_file_kind::own});
+      disk_.open(data_file_name(f.id, f.kind), {.create = create, .written_once = f.kind == data_file_kind::own});
   if (!handle) return handle.error();
   f.open = *handle;
   open_.push_front(&f);

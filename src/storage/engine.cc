@@ -256,7 +256,7 @@ model::store_stats engine::stats() const {
   s.wal_turnovers = wal_files_->turnovers();
   s.tail_bytes = core_.memory.uncovered_bytes();
   s.cache_bytes = core_.memory.cached_bytes();
-  s.read_bytes = reader_->held_bytes() + reader_->kept_bytes();
+  s.read_bytes = core_.io_memory->held() + core_.io_memory->kept_bytes();
   s.index_bytes = core_.files.index_bytes();
   s.logs = core_.logs.size();
   s.files = core_.files.size() + wal_files_->used_count() + wal_files_->free_count();
@@ -274,7 +274,8 @@ void engine::checkpoint(std::function<void(result<void>)> done) {
     return core_.exec.defer([done = std::move(done)] { done(fault(errc::fenced, "the store is fenced or closed")); });
   }
   next_waiters_.push_back(std::move(done));
-  if (!checkpointer_->running()) start_checkpoint();
+  if (checkpointer_->running()) return checkpointer_->hurry();
+  start_checkpoint();
 }
 
 void engine::maybe_checkpoint() {
@@ -282,10 +283,15 @@ void engine::maybe_checkpoint() {
   if (core_.appended_bytes >= core_.options.checkpoint_bytes) start_checkpoint();
 }
 
+// One that nobody waits for takes half of the time in which its data came.
 void engine::start_checkpoint() {
   checkpoint_waiters_.swap(next_waiters_);
-  last_checkpoint_ns_ = core_.time.now().raw();
-  checkpointer_->start([this](const result<void>& outcome) { checkpointed(outcome); });
+  const std::int64_t now = core_.time.now().raw();
+  const std::int64_t since = now - std::exchange(last_checkpoint_ns_, now);
+  const bool awaited = !checkpoint_waiters_.empty() || closing_ || space_.critical();
+  const std::int64_t most = core_.options.checkpoint_spread_ms * 1'000'000;
+  checkpointer_->start(awaited ? 0 : std::min(since / 2, most),
+                       [this](const result<void>& outcome) { checkpointed(outcome); });
 }
 
 void engine::checkpointed(const result<void>& outcome) {
@@ -350,8 +356,9 @@ void engine::tick() {
     core_.memory.evict(0, [this](chunk& c) { core_.forget_chunk(c); });
     core_.memory.release_kept();
   }
-  if (reader_->used()) last_read_ns_ = now;
-  if ((now - last_read_ns_) / 1'000'000 >= core_.options.idle_release_ms) reader_->release_kept();
+  reader_->age();
+  if (core_.io_memory->used()) last_io_ns_ = now;
+  if ((now - last_io_ns_) / 1'000'000 >= core_.options.idle_release_ms) core_.io_memory->release_kept();
   core_.files.trim_indexes(core_.options.index_bytes_max);
   maintain();
   after_pressure();
@@ -382,6 +389,7 @@ void engine::close_later() {
 void engine::finish_close() {
   if (closed_ || rewriter_->running() || compactor_->running()) return;
   if (wal_->fenced()) return end_close(fault(errc::fenced, "the store was fenced"));
+  checkpointer_->hurry();
   if (!wal_->idle() || checkpointer_->running()) return;
   if (checkpointer_->needed()) {
     checkpoint([this](const result<void>& last) {

@@ -99,7 +99,7 @@ class engine final : public store {
   std::uint64_t checkpoint_serial_ = 0;
   timer_id tick_timer_{};
   std::int64_t last_append_ns_ = 0;
-  std::int64_t last_read_ns_ = 0;
+  std::int64_t last_io_ns_ = 0;
   bool appended_since_tick_ = false;
   std::int64_t last_checkpoint_ns_ = 0;
   std::int64_t last_clean_ns_ = 0;

@@ -1,13 +1,13 @@
 #include "storage/flush.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/assert.h"
 
 namespace weir::storage {
 
 namespace {
-constexpr std::size_t op_bytes = 1U << 20;
 constexpr std::size_t copy_below = 4096;  // smaller entries are gathered by copying, larger ones are written in place
 constexpr std::size_t parts_max = 512;
 }  // namespace
@@ -98,8 +98,8 @@ void flush::note(log_state& log, const tail_entry& e, const entry_header& h) {
 }
 
 void flush::append_entry(const tail_entry& e) {
-  const bytes data = e.view();
-  file_->written += data.size();
+  file_->written += e.bytes;
+  const bytes data = stage(e.view());
   if (data.size() < copy_below) {
     append_copy(data);
   } else {
@@ -108,15 +108,16 @@ void flush::append_entry(const tail_entry& e) {
     op_.parts.push_back(data);
     op_.size += data.size();
   }
-  if (op_.size >= op_bytes || op_.parts.size() >= parts_max) cut_op();
+  if (op_.size >= core_.options.data_write_bytes || op_.parts.size() >= parts_max) cut_op();
 }
 
 // Gathers bytes of headers, footers and small entries in one buffer per write.
 void flush::append_copy(bytes data) {
+  data = stage(data);
   if (op_.copied != nullptr && op_.copied->size() + data.size() > op_.copied->capacity()) cut_op();
   if (op_.copied == nullptr) {
     op_.copied = std::make_shared<byte_vector>();
-    op_.copied->reserve(std::max(op_bytes, data.size()));
+    op_.copied->reserve(std::max<std::size_t>(core_.options.data_write_bytes, data.size()));
   }
   const std::byte* at = op_.copied->data() + op_.copied->size();
   op_.copied->insert(op_.copied->end(), data.begin(), data.end());
@@ -128,14 +129,55 @@ void flush::append_copy(bytes data) {
   }
 }
 
+// Copies into the staging memory of the write that is being gathered; returns what found no room there, to be written
+// in the other way.
+bytes flush::stage(bytes data) {
+  while (!data.empty() && (op_.staged != nullptr || begin_stage())) {
+    const mutable_bytes room = op_.staged->all().subspan(write_at_ % platform::disk_block_bytes + op_.size);
+    const std::size_t n = std::min(room.size(), data.size());
+    std::memcpy(room.data(), data.data(), n);
+    op_.size += n;
+    data = data.subspan(n);
+    if (n == room.size()) cut_op();
+  }
+  return data;
+}
+
+bool flush::begin_stage() {
+  if (op_.size > 0 || !core_.disk.direct() || file_->kind != data_file_kind::own) return false;
+  io_pool& pool = *core_.io_memory;
+  if (pool.held() + pool.charge(core_.options.data_write_bytes) > core_.options.read_bytes_max / 2) return false;
+  op_.staged = io_buffer::make(core_.io_memory, core_.options.data_write_bytes);
+  return op_.staged != nullptr;
+}
+
 // Ends the write that is being gathered; the next one goes on behind it.
 void flush::cut_op() {
   if (op_.size == 0) return;
   op_.handle = handle_;
   op_.position = write_at_;
   write_at_ += op_.size;
-  ready_.push_back(std::move(op_));
+  if (op_.staged != nullptr) {
+    cut_staged(std::move(op_));
+  } else {
+    ready_.push_back(std::move(op_));
+  }
   op_ = {};
+}
+
+// Whole blocks apart from the partial ones at both ends.
+void flush::cut_staged(write_op op) {
+  const std::uint64_t end = op.position + op.size;
+  const std::uint64_t blocks_from = round_up_page(op.position);
+  const std::uint64_t blocks_to = std::max(blocks_from, end - end % platform::disk_block_bytes);
+  const std::uint64_t memory_at = op.position - op.position % platform::disk_block_bytes;
+  for (std::uint64_t from = op.position; from < end;) {
+    const std::uint64_t to = from < blocks_from ? std::min(blocks_from, end) : from < blocks_to ? blocks_to : end;
+    const auto size = static_cast<std::size_t>(to - from);
+    const bytes part = bytes(op.staged->all()).subspan(static_cast<std::size_t>(from - memory_at), size);
+    ready_.push_back({op.handle, from, {part}, size, nullptr, op.staged, {}});
+    from = to;
+  }
 }
 
 result<void> flush::switch_to(data_file& f, bool create) {

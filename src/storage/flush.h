@@ -3,6 +3,9 @@
 // A producer of write operations, pulled by the checkpoint at its own pace. Entries are taken from the tail when their
 // turn comes; what was trimmed or removed meanwhile is left out and `skipped` says so. Nothing in the log tables changes
 // here; the extents made are handed over at the end. Owner thread: the store's reactor.
+//
+// Own files are written past the page cache where the disk does that: their bytes are gathered in memory that is aligned
+// as the file is, and written in whole blocks; only the two ends of a run take the page cache.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +24,7 @@ struct write_op {
   std::vector<bytes> parts;
   std::size_t size = 0;
   std::shared_ptr<byte_vector> copied;
+  std::shared_ptr<io_buffer> staged;
   std::vector<std::shared_ptr<const void>> holds;
 };
 
@@ -59,7 +63,10 @@ class flush {
   void note(log_state& log, const tail_entry& e, const entry_header& h);
   void append_copy(bytes data);
   void append_entry(const tail_entry& e);
+  [[nodiscard]] bytes stage(bytes data);
+  [[nodiscard]] bool begin_stage();
   void cut_op();
+  void cut_staged(write_op op);
 
   core& core_;
   std::vector<item> own_;

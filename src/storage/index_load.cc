@@ -47,7 +47,7 @@ void reader::with_index(data_file& f, step_done done) {
 // A footer that cannot be used costs a scan, no data.
 void reader::load_footer(const scan_ptr& op) {
   const auto length = static_cast<std::size_t>(op->handle->size() - op->end);
-  auto buffer = read_buffer::make(pool_, length);
+  auto buffer = io_buffer::make(core_.io_memory, length);
   if (buffer == nullptr) return index_done(op, fault(errc::busy, "too many reads from disk are under way"));
   op->handle->read(op->end, buffer->all(),
                    [this, alive = std::weak_ptr(alive_), op, buffer](const result<std::size_t>& got) {
@@ -78,7 +78,7 @@ void reader::scan(const scan_ptr& op) {
   const std::uint64_t left = op->end - op->position;
   const auto want = static_cast<std::size_t>(
       std::min<std::uint64_t>(left, std::max<std::size_t>(core_.options.read_ahead_bytes, op->least_bytes)));
-  auto buffer = read_buffer::make(pool_, want);
+  auto buffer = io_buffer::make(core_.io_memory, want);
   if (buffer == nullptr) return index_done(op, fault(errc::busy, "too many reads from disk are under way"));
   op->handle->read(
       op->position, buffer->all(), [this, alive = std::weak_ptr(alive_), op, buffer](const result<std::size_t>& got) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 
+#include "platform/disk.h"
 #include "storage/planted_fault.h"
 
 namespace weir::storage {
@@ -29,8 +30,9 @@ struct store_options {
   // ---- memory
   std::uint64_t ring_bytes_max = 256ULL << 20;  // data that is not yet in segments; then bulk is refused with busy
   std::uint64_t cache_bytes_max = 64ULL << 20;  // recent chunks kept after they went to segments
-  std::uint64_t read_bytes_max = 64ULL << 20;   // buffers of disk reads that somebody still holds; then read says busy
-  std::uint64_t index_bytes_max = 32ULL << 20;  // sparse indexes of data files in memory
+  // Buffers of disk reads that somebody still holds, then read says busy; writes of data files may have half of it.
+  std::uint64_t read_bytes_max = 64ULL << 20;
+  std::uint64_t index_bytes_max = 32ULL << 20;       // sparse indexes of data files in memory
   std::uint64_t compaction_bytes_max = 64ULL << 20;  // keys that one compaction pass remembers
   std::uint32_t open_files_max = 512;                // data files open at a time
   // How chunks get their memory; null: aligned operator new. The server gives huge pages here.
@@ -44,10 +46,11 @@ struct store_options {
   std::uint32_t small_extents_max = 64;              // pieces of one log in shared files before they are merged
   std::uint32_t index_span_bytes = 32U << 10;        // one sparse index entry per so many bytes
   std::uint32_t read_ahead_bytes = 1U << 20;         // the largest single read, unless one entry is larger
-  std::uint32_t block_read_bytes =
-      128U << 10;  // from so much on a read takes whole blocks, for the disk to bring them directly
-  std::uint32_t data_writes_in_flight = 4;  // metering: writes of a checkpoint at a time
-  std::uint32_t data_syncs_in_flight = 32;  // many: the file system commits them together
+  std::uint32_t block_read_bytes = platform::past_cache_least_bytes;  // from so much on a read takes whole blocks
+  std::uint32_t data_write_bytes = 1U << 20;                          // the largest single write
+  std::uint32_t data_writes_in_flight = 4;                            // metering: writes of a checkpoint at a time
+  std::uint32_t data_syncs_in_flight = 32;                            // many: the file system commits them together
+  std::int64_t checkpoint_spread_ms = 5'000;                          // and at most so long, if nothing waits for it
   std::uint64_t manifest_rewrite_bytes = 32ULL << 20;
   std::int64_t quiet_ms = 1000;                  // without an append for so long: checkpoint, if it is worth it,
   std::uint64_t quiet_bytes = 1ULL << 20;        // that is from so much on;

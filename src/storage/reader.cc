@@ -26,6 +26,7 @@ struct reader::disk_read {
   references refs;
   model::offset next{};  // nothing below it is wanted any more
   bool full = false;
+  bool in_order = false;  // goes on where the last one ended
   int extents = 0;
   // The extent under way.
   std::shared_ptr<platform::file> handle;
@@ -37,8 +38,7 @@ struct reader::disk_read {
   std::size_t least_bytes = 0;  // an entry that did not fit the last buffer needs so many
 };
 
-reader::reader(core& c)
-    : core_(c), pool_(std::make_shared<read_pool>(c.options)), alive_(std::make_shared<reader*>(this)) {}
+reader::reader(core& c) : core_(c), ahead_(c), alive_(std::make_shared<reader*>(this)) {}
 
 void reader::read(const model::read_request& request, model::read_done done) {
   log_state* log = core_.logs.find(request.log);
@@ -145,6 +145,7 @@ void reader::read_extent(const disk_read_ptr& op, log_state& log, const extent& 
   const bool resumes = log.resume_at == op->next && log.resume_file == f.id && log.resume_position >= e.position &&
                        log.resume_position < e.position + e.length;
   const bool large = e.length > 2ULL * core_.options.index_span_bytes && f.kind == data_file_kind::own;
+  op->in_order = op->in_order || resumes;
   if (resumes) {
     position = log.resume_position;
   } else if (op->next > e.base && large) {
@@ -173,16 +174,26 @@ void reader::read_extent(const disk_read_ptr& op, log_state& log, const extent& 
 }
 
 void reader::fetch(const disk_read_ptr& op) {
+  auto given = [this, alive = std::weak_ptr(alive_), op](const std::shared_ptr<io_buffer>& buffer, std::size_t begin,
+                                                         std::size_t end) {
+    if (alive.expired()) return;
+    if (buffer == nullptr) return ask_disk(op);  // tells what is wrong
+    fetched(op, buffer, bytes(buffer->all()).subspan(begin, end - begin));
+  };
+  const read_ahead::place at{op->request.log, op->file_id, op->position, op->end_position};
+  if (!ahead_.take(at, op->least_bytes, std::move(given))) ask_disk(op);
+}
+
+void reader::ask_disk(const disk_read_ptr& op) {
   const std::size_t missing = op->request.bytes_max - std::min(op->request.bytes_max, op->out.payload_bytes);
   const std::size_t most = std::max<std::size_t>(
       std::size_t{core_.options.read_ahead_bytes} + core_.options.index_span_bytes, read_least_bytes);
   std::size_t want = std::clamp<std::size_t>(missing + core_.options.index_span_bytes, read_least_bytes, most);
   want = std::max(want, op->least_bytes);
   want = static_cast<std::size_t>(std::min<std::uint64_t>(want, op->end_position - op->position));
-  used_ = true;
   const bool blocks = want >= core_.options.block_read_bytes;
   const auto lead = blocks ? static_cast<std::size_t>(op->position % platform::disk_block_bytes) : 0;
-  auto buffer = read_buffer::make(pool_, blocks ? static_cast<std::size_t>(round_up_page(lead + want)) : want);
+  auto buffer = io_buffer::make(core_.io_memory, blocks ? static_cast<std::size_t>(round_up_page(lead + want)) : want);
   if (buffer == nullptr) {
     if (!op->out.entries.empty()) return complete(op);
     return op->done(fault(errc::busy, "too many reads from disk are under way or still held"));
@@ -197,11 +208,19 @@ void reader::fetch(const disk_read_ptr& op) {
         if (*got < lead + want)
           return op->done(fault(errc::corrupt, place(op->file_name, op->position) + ": the file ends early"));
         const auto there = std::min<std::uint64_t>(*got - lead, op->end_position - op->position);
-        auto more = take(*op, buffer, bytes(buffer->all()).subspan(lead, static_cast<std::size_t>(there)));
-        if (!more) return op->done(more.error());
-        if (*more) return fetch(op);
-        step(op);
+        fetched(op, buffer, bytes(buffer->all()).subspan(lead, static_cast<std::size_t>(there)));
       });
+}
+
+// The bytes from op->position on are there.
+void reader::fetched(const disk_read_ptr& op, const std::shared_ptr<io_buffer>& buffer, bytes there) {
+  auto more = take(*op, buffer, there);
+  if (!more) return op->done(more.error());
+  if (*more) return fetch(op);
+  if (op->full && op->in_order) {
+    ahead_.start({op->request.log, op->file_id, op->position, op->end_position}, op->handle);
+  }
+  step(op);
 }
 
 // Whether the entry still belongs to the answer.
@@ -213,7 +232,7 @@ bool reader::wanted(const disk_read& op, const entry_header& h) {
 }
 
 // Takes the entries in `rest`, a part of the buffer; true when the same extent must be read further.
-result<bool> reader::take(disk_read& op, const std::shared_ptr<read_buffer>& buffer, bytes rest) {
+result<bool> reader::take(disk_read& op, const std::shared_ptr<io_buffer>& buffer, bytes rest) {
   while (!rest.empty() && !op.full) {
     const std::size_t size = entry_size_at(rest);
     const std::uint64_t left = op.end_position - op.position;
@@ -249,7 +268,7 @@ result<bool> reader::take(disk_read& op, const std::shared_ptr<read_buffer>& buf
 }
 
 // Takes one whole entry; false when the answer is complete before it.
-result<bool> reader::take_entry(disk_read& op, bytes rest, const std::shared_ptr<read_buffer>& buffer) {
+result<bool> reader::take_entry(disk_read& op, bytes rest, const std::shared_ptr<io_buffer>& buffer) {
   auto e = parse_entry(rest, !core_.planted(planted_fault::read_unchecked));
   if (!e) return fault(e.error().code, place(op.file_name, op.position) + ": " + e.error().text);
   const entry_header& h = e->header;

@@ -6,11 +6,10 @@
 #include <functional>
 #include <memory>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "storage/core.h"
-#include "storage/read_buffer.h"
+#include "storage/read_ahead.h"
 
 namespace weir::storage {
 
@@ -22,13 +21,8 @@ class reader {
   void read(const model::read_request& request, model::read_done done);
   void find_time(model::log_id log, std::int64_t from_ms, model::offset below, model::find_done done);
   void find_latest_time(model::log_id log, model::offset below, model::find_done done);
-
-  [[nodiscard]] std::uint64_t held_bytes() const { return pool_->held(); }
-  [[nodiscard]] std::uint64_t kept_bytes() const { return pool_->kept_bytes(); }
-  // Whether the disk was read since the last call.
-  [[nodiscard]] bool used() { return std::exchange(used_, false); }
-  // Returns the memory that is kept for the next reads.
-  void release_kept() { pool_->release_kept(); }
+  // Every now and then: lets go what was read ahead for nobody.
+  void age() { ahead_.age(); }
 
  private:
   struct disk_read;
@@ -47,9 +41,11 @@ class reader {
   void step(const disk_read_ptr& op);
   void read_extent(const disk_read_ptr& op, log_state& log, const extent& e);
   void fetch(const disk_read_ptr& op);
+  void ask_disk(const disk_read_ptr& op);
+  void fetched(const disk_read_ptr& op, const std::shared_ptr<io_buffer>& buffer, bytes there);
   [[nodiscard]] static bool wanted(const disk_read& op, const entry_header& h);
-  [[nodiscard]] result<bool> take(disk_read& op, const std::shared_ptr<read_buffer>& buffer, bytes rest);
-  [[nodiscard]] result<bool> take_entry(disk_read& op, bytes rest, const std::shared_ptr<read_buffer>& buffer);
+  [[nodiscard]] result<bool> take(disk_read& op, const std::shared_ptr<io_buffer>& buffer, bytes rest);
+  [[nodiscard]] result<bool> take_entry(disk_read& op, bytes rest, const std::shared_ptr<io_buffer>& buffer);
 
   // Sparse indexes: from memory, the footer, or a scan of the file.
   [[nodiscard]] static bool indexed(const data_file& f) { return f.indexed >= f.length && !f.index.empty(); }
@@ -64,8 +60,7 @@ class reader {
   void largest_of(const search_ptr& op);
 
   core& core_;
-  std::shared_ptr<read_pool> pool_;
-  bool used_ = false;
+  read_ahead ahead_;
   std::unordered_map<std::uint64_t, std::vector<step_done>> index_waiters_;  // by file id
   std::shared_ptr<reader*> alive_;
 };

@@ -90,7 +90,7 @@ class null_disk final : public platform::disk {
   }
   result<void> unlink_now(const std::string&) override { return {}; }
   result<void> sync_folder_now(const std::string&) override { return {}; }
-  [[nodiscard]] std::string durable_path() const override { return "null"; }
+  [[nodiscard]] bool direct() const override { return true; }
 
  private:
   bench_executor& exec_;
@@ -144,7 +144,7 @@ void append(benchmark::State& state) {
   r.entries[0].head = bytes(payload).first(61);
   r.entries[0].body = bytes(payload).subspan(61);
   std::uint64_t next = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     for (int i = 0; i < turn; ++i) {
       const std::uint64_t id = 1 + next++ % logs;
       r.shard = model::shard_id{id % 64};

@@ -128,7 +128,7 @@ TEST_P(posix_disk_test, large_aligned_reads_give_the_same_bytes_cached_and_cold)
 
 TEST_P(posix_disk_test, what_is_synced_leaves_the_page_cache_where_that_was_asked_for) {
   auto kept = open("kept", {.create = true});
-  auto dropped = open("dropped", {.create = true, .drop_synced = true});
+  auto dropped = open("dropped", {.create = true, .written_once = true});
   const std::string text(64 * disk_block_bytes, 'x');
   const auto cached = [&](const std::string& name) {
     const int fd = ::open((folder_ + "/" + name).c_str(), O_RDONLY);
@@ -149,6 +149,32 @@ TEST_P(posix_disk_test, what_is_synced_leaves_the_page_cache_where_that_was_aske
   const auto memory = blocks(64, '?');
   EXPECT_EQ(read(*dropped, 0, {memory.get(), text.size()}).value(), text.size());
   EXPECT_EQ(std::memcmp(memory.get(), text.data(), text.size()), 0);
+}
+
+TEST_P(posix_disk_test, whole_blocks_of_a_file_written_once_and_its_partial_blocks_make_one_file) {
+  auto f = open("once", {.create = true, .written_once = true});
+  const std::string head(5000, 'h');
+  const std::string tail(3000, 't');
+  const auto middle = blocks(64, 'm');
+  const std::uint64_t from = 2 * disk_block_bytes;
+  const std::uint64_t to = from + 64 * disk_block_bytes;
+  for (int round = 0; round < 2; ++round) {  // the second one over what is there
+    int outstanding = 3;
+    const auto done = [&](const result<std::size_t>& n) {
+      EXPECT_TRUE(n) << n.error().describe();
+      --outstanding;
+    };
+    f->write(from - head.size(), {as_bytes(head)}, done);
+    f->write(from, {bytes(middle.get(), to - from)}, done);
+    f->write(to, {as_bytes(tail)}, done);
+    reactor_.run_until([&] { return outstanding == 0; });
+    ASSERT_TRUE(sync(*f));
+    std::string all(f->size(), '?');
+    ASSERT_EQ(read(*f, 0, std::as_writable_bytes(std::span(all))).value(), to + tail.size());
+    std::string expected(from - head.size(), '\0');
+    expected.append(head).append(to - from, 'm').append(tail);
+    EXPECT_EQ(all, expected);
+  }
 }
 
 TEST_P(posix_disk_test, more_parts_than_one_system_call_takes) {
@@ -212,10 +238,11 @@ TEST_P(posix_disk_test, thousands_of_operations_in_flight) {
   auto f = open("many", {.create = true});
   constexpr int count = 3000;
   std::vector<std::string> texts;
+  texts.reserve(count);
   for (int i = 0; i < count; ++i) texts.push_back(std::to_string(100'000 + i));
   int outstanding = count;
   for (int i = 0; i < count; ++i) {
-    f->write(i * 6, {as_bytes(texts[i])}, [&](result<std::size_t> n) {
+    f->write(std::uint64_t{6} * i, {as_bytes(texts[i])}, [&](result<std::size_t> n) {
       EXPECT_EQ(n.value(), 6U);
       --outstanding;
     });
@@ -230,7 +257,8 @@ TEST_P(posix_disk_test, thousands_of_operations_in_flight) {
   std::vector<std::string> got(count, std::string(6, '?'));
   outstanding = count;
   for (int i = 0; i < count; ++i) {
-    f->read(i * 6, std::as_writable_bytes(std::span(got[i])), [&](result<std::size_t>) { --outstanding; });
+    f->read(std::uint64_t{6} * i, std::as_writable_bytes(std::span(got[i])),
+            [&](result<std::size_t>) { --outstanding; });
   }
   reactor_.run_until([&] { return outstanding == 0; });
   EXPECT_EQ(got, texts);

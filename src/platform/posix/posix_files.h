@@ -22,9 +22,10 @@ struct open_file {
   unique_fd fd;      // buffered: reads, and all writes of ordinary files
   unique_fd direct;  // O_DIRECT|DSYNC writes of durable files, invalid where the file system refuses it
   bool durable = false;
-  bool drop_synced = false;
-  unique_fd direct_read;  // O_DIRECT reads; opened by the first that can use it
-  bool direct_read_refused = false;
+  bool written_once = false;
+  unique_fd past_cache;  // O_DIRECT for other reads and writes; opened by the first that can use it
+  bool past_cache_refused = false;
+  std::uint64_t cached_bytes = 0;  // written through the page cache since pages were dropped from it
 };
 
 // Lets a sync wait for the writes that were started before it, and for no later ones.

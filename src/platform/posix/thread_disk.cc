@@ -103,7 +103,7 @@ class thread_file final : public posix_file {
           *pool,
           [f] {
             auto synced = sync_fd(f->fd.get(), f->path);
-            if (synced && f->drop_synced) (void)::posix_fadvise(f->fd.get(), 0, 0, POSIX_FADV_DONTNEED);
+            if (synced && f->written_once) (void)::posix_fadvise(f->fd.get(), 0, 0, POSIX_FADV_DONTNEED);
             return synced;
           },
           done);
@@ -138,7 +138,7 @@ class thread_disk final : public posix_disk {
     run_job<result<void>>(
         *pool_, [full = full(path), path] { return sync_folder_path(full, path); }, std::move(done));
   }
-  [[nodiscard]] std::string durable_path() const override { return "buffered"; }
+  [[nodiscard]] bool direct() const override { return false; }
 
  private:
   std::shared_ptr<worker_pool> pool_;

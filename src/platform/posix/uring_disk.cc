@@ -1,6 +1,7 @@
 #include "platform/posix/uring_disk.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
@@ -20,7 +21,6 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr unsigned ring_entries = 256;
-constexpr std::size_t direct_read_least = 128U << 10;
 
 bool transient(int rc) { return rc == -EINTR || rc == -EAGAIN; }
 
@@ -30,6 +30,37 @@ uring_queue::completion plain(std::string what, op_done done) {
     if (rc < 0) return done(fault_from_errno(-rc, what));
     done({});
   };
+}
+
+// The descriptor that goes past the page cache, or -1 where the file system refuses.
+int past_cache_fd(open_file& f) {
+  if (f.past_cache_refused) return -1;
+  if (!f.past_cache.valid()) {
+    // By descriptor: the name may be gone.
+    const std::string again = "/proc/self/fd/" + std::to_string(f.fd.get());
+    f.past_cache = unique_fd(::open(again.c_str(), O_RDWR | O_CLOEXEC | O_DIRECT));
+    f.past_cache_refused = !f.past_cache.valid();
+  }
+  return f.past_cache.get();
+}
+
+bool whole_blocks(std::uint64_t pos, bytes memory) {
+  return pos % disk_block_bytes == 0 && memory.size() % disk_block_bytes == 0 &&
+         reinterpret_cast<std::uintptr_t>(memory.data()) % disk_block_bytes == 0;
+}
+
+// For a read: not for small ones, which profit from the kernel's read-ahead, nor for what is in memory anyway.
+int read_past_cache(open_file& f, std::uint64_t pos, bytes into) {
+  if (into.size() < past_cache_least_bytes || !whole_blocks(pos, into)) return -1;
+  return in_page_cache(f.fd.get(), pos, into.size()) ? -1 : past_cache_fd(f);
+}
+
+// For a write. A larger page would be shared with what is written through the cache beside it.
+int write_past_cache(open_file& f, std::uint64_t pos, const std::vector<bytes>& parts) {
+  static const bool page_is_block = ::sysconf(_SC_PAGESIZE) == static_cast<long>(disk_block_bytes);
+  const bool fits =
+      page_is_block && f.written_once && parts.size() == 1 && parts.front().size() >= past_cache_least_bytes;
+  return fits && whole_blocks(pos, parts.front()) ? past_cache_fd(f) : -1;
 }
 
 // A write that continues until all parts are there.
@@ -55,33 +86,23 @@ struct write_op : std::enable_shared_from_this<write_op> {
 
   void on_result(int rc) {
     if (transient(rc)) return start();
+    if (rc == -EINVAL && fd == f->past_cache.get()) {
+      // Larger blocks than ours, or a file system that opens so but does not write so.
+      f->past_cache_refused = true;
+      fd = f->fd.get();
+      return start();
+    }
     if (rc < 0) return done(fault_from_errno(-rc, "write " + f->path));
     if (rc == 0) return done(fault(errc::io, "write " + f->path + ": the system wrote nothing"));
     written += static_cast<std::size_t>(rc);
     advance(parts, first, static_cast<std::size_t>(rc));
     if (first == parts.size()) return done(written);
-    if (fd == f->direct.get() && static_cast<std::size_t>(rc) % disk_block_bytes != 0) {
+    if (fd != f->fd.get() && static_cast<std::size_t>(rc) % disk_block_bytes != 0) {
       return done(fault(errc::io, "write " + f->path + ": the system wrote a part of a block"));
     }
     start();
   }
 };
-
-// The descriptor for a read past the page cache, or -1 where the ordinary one is to be used: for small reads, which
-// profit from the kernel's read-ahead, for what is in memory anyway, and where the file system refuses.
-int direct_read_fd(open_file& f, std::uint64_t pos, mutable_bytes into) {
-  const bool aligned = pos % disk_block_bytes == 0 && into.size() % disk_block_bytes == 0 &&
-                       reinterpret_cast<std::uintptr_t>(into.data()) % disk_block_bytes == 0;
-  if (!aligned || into.size() < direct_read_least || f.direct_read_refused) return -1;
-  if (in_page_cache(f.fd.get(), pos, into.size())) return -1;
-  if (!f.direct_read.valid()) {
-    // By descriptor: the name may be gone.
-    const std::string again = "/proc/self/fd/" + std::to_string(f.fd.get());
-    f.direct_read = unique_fd(::open(again.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECT));
-    f.direct_read_refused = !f.direct_read.valid();
-  }
-  return f.direct_read.get();
-}
 
 // A read that continues until `into` is full or the file ends.
 struct read_op : std::enable_shared_from_this<read_op> {
@@ -106,7 +127,7 @@ struct read_op : std::enable_shared_from_this<read_op> {
     if (transient(rc)) return start();
     if (rc == -EINVAL && direct >= 0) {
       // Larger blocks than ours, or a file system that opens so but does not read so.
-      f->direct_read_refused = true;
+      f->past_cache_refused = true;
       direct = -1;
       return start();
     }
@@ -131,8 +152,12 @@ class uring_file final : public posix_file {
     op->pos = pos;
     op->parts = to_iovecs(parts);
     const bool direct = f_->direct.valid();
-    op->fd = direct ? f_->direct.get() : f_->fd.get();
+    const int past_cache = direct_ ? write_past_cache(*f_, pos, parts) : -1;
+    op->fd = direct ? f_->direct.get() : past_cache >= 0 ? past_cache : f_->fd.get();
     op->rw_flags = direct ? RWF_DSYNC : 0;
+    if (op->fd == f_->fd.get()) {
+      for (const bytes& p : parts) f_->cached_bytes += p.size();
+    }
     op->done = [order = order_, id = order_->begin_write(), done = std::move(done)](result<std::size_t> r) {
       order->end_write(id);
       done(std::move(r));
@@ -149,7 +174,7 @@ class uring_file final : public posix_file {
     op->f = f_;
     op->pos = pos;
     op->into = into;
-    op->direct = direct_ ? direct_read_fd(*f_, pos, into) : -1;
+    op->direct = direct_ ? read_past_cache(*f_, pos, into) : -1;
     op->done = std::move(done);
     op->start();
   }
@@ -174,13 +199,16 @@ class uring_file final : public posix_file {
     // The completion holds the file: its descriptor must not be closed and given away under the operation.
     ring.start([&](io_uring_sqe* sqe) { io_uring_prep_fsync(sqe, f->fd.get(), IORING_FSYNC_DATASYNC); },
                [&ring, f, finish = plain("sync " + f->path, std::move(done))](int rc) {
-                 if (rc == 0 && f->drop_synced) drop_pages(ring, f);
+                 if (rc == 0 && f->written_once) drop_pages(ring, f);
                  finish(rc);
                });
   }
 
-  // Only clean pages go; what was written meanwhile stays.
+  // Only clean pages go; what was written meanwhile stays. A few are left: the last block of a file that grows is
+  // written to again.
   static void drop_pages(uring_queue& ring, const std::shared_ptr<open_file>& f) {
+    if (f->cached_bytes < past_cache_least_bytes) return;
+    f->cached_bytes = 0;
     ring.start([&](io_uring_sqe* sqe) { io_uring_prep_fadvise(sqe, f->fd.get(), 0, 0, POSIX_FADV_DONTNEED); },
                [f](int) {});
   }
@@ -245,7 +273,7 @@ class uring_disk final : public posix_disk {
                  [fd, finish = plain("sync folder " + path, std::move(done))](int rc) { finish(rc); });
   }
 
-  [[nodiscard]] std::string durable_path() const override { return direct_ ? "direct" : "buffered"; }
+  [[nodiscard]] bool direct() const override { return direct_; }
 
  private:
   // Wakes the reactor when completions are there; the turn hook runs them. The descriptor stays readable until then.

@@ -178,6 +178,7 @@ result<std::vector<folder_entry>> sim_disk::list(const std::string& path) {
     if (child(name)) found[name.substr(prefix.size())] = {name.substr(prefix.size()), 0, true};
   }
   std::vector<folder_entry> out;
+  out.reserve(found.size());
   for (auto& [name, entry] : found) out.push_back(std::move(entry));
   return out;
 }
@@ -225,6 +226,6 @@ result<void> sim_disk::sync_folder_now(const std::string& path) {
   return done;
 }
 
-std::string sim_disk::durable_path() const { return volume_.options_.direct ? "direct" : "buffered"; }
+bool sim_disk::direct() const { return volume_.options_.direct; }
 
 }  // namespace weir::platform::sim

@@ -27,7 +27,7 @@ class sim_disk final : public disk {
   void sync_folder(const std::string& path, op_done done) override;
   result<void> unlink_now(const std::string& path) override;
   result<void> sync_folder_now(const std::string& path) override;
-  [[nodiscard]] std::string durable_path() const override;
+  [[nodiscard]] bool direct() const override;
 
  private:
   [[nodiscard]] std::string full(const std::string& path) const;

@@ -1,12 +1,13 @@
-// Memory of disk reads, charged to a budget while anybody holds it. Large buffers are used again: what was touched
-// before costs nothing, while fresh memory costs more than copying into it. Made on the store's reactor, released on
-// any thread.
+// Memory of reads from disk and of writes to data files, charged to a budget while anybody holds it. Large buffers are
+// used again: what was touched before costs nothing, while fresh memory costs more than copying into it. Made on the
+// store's reactor, released on any thread.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -15,16 +16,16 @@
 
 namespace weir::storage {
 
-class read_pool {
+class io_pool {
  public:
-  explicit read_pool(const store_options& options)
+  explicit io_pool(const store_options& options)
       : allocate_(options.chunk_allocate),
         release_(options.chunk_release),
         bytes_max_(options.read_bytes_max),
         standard_bytes_(standard_size(options)) {}
-  read_pool(const read_pool&) = delete;
-  read_pool& operator=(const read_pool&) = delete;
-  ~read_pool() { release_kept(); }
+  io_pool(const io_pool&) = delete;
+  io_pool& operator=(const io_pool&) = delete;
+  ~io_pool() { release_kept(); }
 
   // What a buffer of `n` bytes is charged with: the larger ones of the common size all take a standard piece.
   [[nodiscard]] std::size_t charge(std::size_t n) const {
@@ -39,6 +40,8 @@ class read_pool {
 
   // Returns what is kept for reuse to the system.
   void release_kept();
+  // Whether memory was asked for since the last call.
+  [[nodiscard]] bool used() { return std::exchange(used_, false); }
   [[nodiscard]] std::uint64_t held() const { return held_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t kept_bytes();
 
@@ -62,27 +65,28 @@ class read_pool {
   std::atomic<std::uint64_t> held_{0};
   std::atomic<returned_piece*> returned_{nullptr};  // given back and not yet collected by the owner
   std::vector<std::byte*> kept_;                    // standard pieces, the owner's
+  bool used_ = false;
 };
 
-class read_buffer {
+class io_buffer {
  public:
   // Null when the budget is used up.
-  [[nodiscard]] static std::shared_ptr<read_buffer> make(const std::shared_ptr<read_pool>& pool, std::size_t n) {
+  [[nodiscard]] static std::shared_ptr<io_buffer> make(const std::shared_ptr<io_pool>& pool, std::size_t n) {
     const std::size_t charge = pool->charge(n);
     if (!pool->take(charge)) return nullptr;
-    return std::make_shared<read_buffer>(pool, n, charge);
+    return std::make_shared<io_buffer>(pool, n, charge);
   }
   // `charge` was taken from the pool.
-  read_buffer(std::shared_ptr<read_pool> pool, std::size_t n, std::size_t charge)
+  io_buffer(std::shared_ptr<io_pool> pool, std::size_t n, std::size_t charge)
       : pool_(std::move(pool)), memory_(pool_->memory(charge)), size_(n), charge_(charge) {}
-  read_buffer(const read_buffer&) = delete;
-  read_buffer& operator=(const read_buffer&) = delete;
-  ~read_buffer() { pool_->give(memory_, charge_); }
+  io_buffer(const io_buffer&) = delete;
+  io_buffer& operator=(const io_buffer&) = delete;
+  ~io_buffer() { pool_->give(memory_, charge_); }
 
   [[nodiscard]] mutable_bytes all() { return {memory_, size_}; }
 
  private:
-  std::shared_ptr<read_pool> pool_;
+  std::shared_ptr<io_pool> pool_;
   std::byte* memory_;
   std::size_t size_;
   std::size_t charge_;

@@ -1,4 +1,4 @@
-#include "storage/read_buffer.h"
+#include "storage/io_buffer.h"
 
 #include <new>
 #include <utility>
@@ -10,7 +10,8 @@ constexpr std::align_val_t alignment{wal_page_bytes};
 }  // namespace
 
 // Standard pieces never exceed the budget: one is made only when none is free. Pieces of other sizes push kept ones out.
-bool read_pool::take(std::size_t charge) {
+bool io_pool::take(std::size_t charge) {
+  used_ = true;
   const std::uint64_t held = held_.load(std::memory_order_relaxed);
   if (held != 0 && held + charge > bytes_max_) return false;
   held_.fetch_add(charge, std::memory_order_relaxed);
@@ -23,7 +24,7 @@ bool read_pool::take(std::size_t charge) {
   return true;
 }
 
-std::byte* read_pool::memory(std::size_t charge) {
+std::byte* io_pool::memory(std::size_t charge) {
   if (charge != standard_bytes_) return static_cast<std::byte*>(::operator new(charge, alignment));
   if (kept_.empty()) collect_returned();
   if (kept_.empty()) return static_cast<std::byte*>(allocate_ ? allocate_(charge) : ::operator new(charge, alignment));
@@ -32,7 +33,7 @@ std::byte* read_pool::memory(std::size_t charge) {
   return again;
 }
 
-void read_pool::give(std::byte* memory, std::size_t charge) {
+void io_pool::give(std::byte* memory, std::size_t charge) {
   held_.fetch_sub(charge, std::memory_order_relaxed);
   if (charge != standard_bytes_) return ::operator delete(memory, alignment);
   auto* const piece = new (memory) returned_piece{returned_.load(std::memory_order_relaxed)};
@@ -42,7 +43,7 @@ void read_pool::give(std::byte* memory, std::size_t charge) {
 }
 
 // Takes all at once, so that no other thread can take one that is being looked at.
-void read_pool::collect_returned() {
+void io_pool::collect_returned() {
   returned_piece* p = returned_.exchange(nullptr, std::memory_order_acquire);
   while (p != nullptr) {
     returned_piece* const next = p->next;
@@ -51,7 +52,7 @@ void read_pool::collect_returned() {
   }
 }
 
-void read_pool::free_standard(std::byte* memory) {
+void io_pool::free_standard(std::byte* memory) {
   if (release_) {
     release_(memory, standard_bytes_);
   } else {
@@ -59,12 +60,12 @@ void read_pool::free_standard(std::byte* memory) {
   }
 }
 
-void read_pool::release_kept() {
+void io_pool::release_kept() {
   collect_returned();
   for (std::byte* const p : std::exchange(kept_, {})) free_standard(p);
 }
 
-std::uint64_t read_pool::kept_bytes() {
+std::uint64_t io_pool::kept_bytes() {
   collect_returned();
   return kept_.size() * standard_bytes_;
 }
