@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <initializer_list>
 #include <system_error>
+#include <utility>
 
 #include "base/assert.h"
 
@@ -49,10 +50,26 @@ void uring_queue::abandon() {
     const int rc = io_uring_wait_cqe(&ring_, &cqe);
     if (rc == -EINTR) continue;
     if (rc != 0) break;
-    const std::unique_ptr<completion> dropped(static_cast<completion*>(io_uring_cqe_get_data(cqe)));
+    const completion dropped = give_back(io_uring_cqe_get_data64(cqe));
     io_uring_cqe_seen(&ring_, cqe);
     --in_flight_;
   }
+}
+
+std::uint64_t uring_queue::keep(completion done) {
+  if (free_.empty()) {
+    slots_.push_back(std::move(done));
+    return slots_.size() - 1;
+  }
+  const std::uint64_t slot = free_.back();
+  free_.pop_back();
+  slots_[slot] = std::move(done);
+  return slot;
+}
+
+uring_queue::completion uring_queue::give_back(std::uint64_t slot) {
+  free_.push_back(slot);
+  return std::exchange(slots_[slot], nullptr);
 }
 
 io_uring_sqe* uring_queue::free_entry() {
@@ -84,15 +101,15 @@ bool uring_queue::complete() {
     if (n == 0) return any;
     any = true;
     // Copied out before they run: a completion may start operations, which may need room in the ring.
-    std::array<std::unique_ptr<completion>, 64> done;
+    std::array<completion, 64> done;
     std::array<int, 64> outcome{};
     for (unsigned i = 0; i < n; ++i) {
-      done[i].reset(static_cast<completion*>(io_uring_cqe_get_data(batch[i])));
+      done[i] = give_back(io_uring_cqe_get_data64(batch[i]));
       outcome[i] = batch[i]->res;
     }
     io_uring_cq_advance(&ring_, n);
     in_flight_ -= n;
-    for (unsigned i = 0; i < n; ++i) (*done[i])(outcome[i]);
+    for (unsigned i = 0; i < n; ++i) done[i](outcome[i]);
   }
 }
 

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 
@@ -29,8 +30,7 @@ class uring_queue {
   void start(Prepare&& prepare, completion done) {
     io_uring_sqe* sqe = free_entry();
     prepare(sqe);
-    io_uring_sqe_set_data(sqe,
-                          new completion(std::move(done)));  // tidy-allow(new): the kernel carries it until complete()
+    io_uring_sqe_set_data64(sqe, keep(std::move(done)));
     ++in_flight_;
   }
   // Gives what is queued to the kernel. Returns whether there was something.
@@ -45,9 +45,13 @@ class uring_queue {
  private:
   uring_queue() = default;
   io_uring_sqe* free_entry();
+  std::uint64_t keep(completion done);
+  completion give_back(std::uint64_t slot);
 
   io_uring ring_{};
   std::size_t in_flight_ = 0;
+  std::vector<completion> slots_;  // of operations in flight; the kernel carries the index
+  std::vector<std::uint64_t> free_;
   bool open_ = false;
 };
 
