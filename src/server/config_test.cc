@@ -95,6 +95,11 @@ TEST_F(config_test, an_unknown_key_names_the_place_and_the_nearest_key) {
   EXPECT_EQ(why({"", {}, {{"zzzzzzzzzzzzz", "1"}}}), "--zzzzzzzzzzzzz: unknown key zzzzzzzzzzzzz");
 }
 
+TEST_F(config_test, letters_outside_of_strings_are_refused) {
+  for (const std::string text : {"a = \xc3\xa9", "\xcb\xb4=1", "[kafka] \xef\xbb\xba"})
+    EXPECT_TRUE(why({file("weir.toml", text), {}, {}}).starts_with(folder_ + "/weir.toml:1: ")) << text;
+}
+
 TEST_F(config_test, variables_of_the_command_line_are_no_keys) {
   EXPECT_EQ(why({"", {{"WEIR_BROKERS", "127.0.0.1:9092"}, {"WEIR_CONFIG", "x"}}, {}}), "");
 }
