@@ -45,7 +45,7 @@ class trusting_format final : public model::entry_format {
   std::int64_t producer_id = -1;
   mutable std::int32_t sequence = 0;
   [[nodiscard]] result<model::entry_facts> inspect(bytes, const model::entry_rules&) const override {
-    return model::entry_facts{1, 1'700'000'000'000, 1'700'000'000'000, 0};
+    return model::entry_facts{1, 1'700'000'000'000, 1'700'000'000'000};
   }
   [[nodiscard]] std::size_t stamp(bytes p, model::offset base, model::epoch, std::optional<std::int64_t>,
                                   mutable_bytes head) const override {

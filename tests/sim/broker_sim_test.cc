@@ -7,7 +7,7 @@ namespace weir::sim_tests {
 namespace {
 
 TEST(broker_sim, seeds) {
-  const seed_range range = seeds_from_environment(200);
+  const seed_range range = seeds_from_environment(200, "WEIR_SIM_BROKER_SEEDS");
   const sweep_result sum =
       sweep(range, [](std::uint64_t seed) { return run_broker_seed(seed, storage::planted_fault::none); }, {});
   std::printf("  %llu seeds\n", static_cast<unsigned long long>(sum.ran));

@@ -149,8 +149,9 @@ bool finish_child(child& c, sweep_result& sum) {
 
 }  // namespace
 
-seed_range seeds_from_environment(std::uint64_t usual) {
-  return {number_from("WEIR_SIM_FIRST_SEED", 1), number_from("WEIR_SIM_SEEDS", usual)};
+seed_range seeds_from_environment(std::uint64_t usual, const char* own_count) {
+  const std::uint64_t count = number_from("WEIR_SIM_SEEDS", usual);
+  return {number_from("WEIR_SIM_FIRST_SEED", 1), own_count == nullptr ? count : number_from(own_count, count)};
 }
 
 bool tracing() { return number_from("WEIR_SIM_TRACE", 0) != 0; }

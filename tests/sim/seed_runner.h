@@ -1,8 +1,9 @@
 // Runs a body for many seeds, each batch in a child process, so that an assertion or a sanitizer's stop is a failure of
 // one seed and not the end of the run. What a run prints about a failing seed is enough to repeat it alone.
 //
-// Environment: WEIR_SIM_SEEDS (how many), WEIR_SIM_FIRST_SEED, WEIR_SIM_JOBS (processes at a time, default 2),
-// WEIR_SIM_TRACE=1 (prints what happens; use it with one seed).
+// Environment: WEIR_SIM_SEEDS (how many), WEIR_SIM_BROKER_SEEDS (how many of the broker's, otherwise as many),
+// WEIR_SIM_FIRST_SEED, WEIR_SIM_JOBS (processes at a time, default 2), WEIR_SIM_TRACE=1 (prints what happens; use it
+// with one seed).
 #pragma once
 
 #include <cstdint>
@@ -31,8 +32,8 @@ struct seed_range {
   std::uint64_t first = 1;
   std::uint64_t count = 0;
 };
-// The range from the environment; `usual` is the count without it.
-[[nodiscard]] seed_range seeds_from_environment(std::uint64_t usual);
+// The range from the environment; `usual` is the count without it, `own_count` the variable with a count of its own.
+[[nodiscard]] seed_range seeds_from_environment(std::uint64_t usual, const char* own_count = nullptr);
 [[nodiscard]] bool tracing();
 
 struct seed_failure {
