@@ -12,6 +12,9 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SOURCE = (".cc", ".h")
 GENERATED = "src/protocol/kafka/gen/"
+# What does not matter outside of the product: a vector that grows while a test fills it, and the `_` of a benchmark's loop.
+NOT_FOR_TESTS = "--checks=-performance-inefficient-vector-operation,-clang-analyzer-deadcode.DeadStores"
+TESTS = ("_test.cc", "_bench.cc", "_fuzz.cc")
 
 
 def git(*args):
@@ -36,10 +39,14 @@ def clang_tidy(files, build):
     if not (build / "compile_commands.json").exists():
         subprocess.run(["cmake", "--preset", "dev", "--log-level=WARNING"], cwd=ROOT, check=True)
     # PRE_TEST discovery and ccache do not matter here; the launcher is dropped by clang-tidy itself.
-    command = ["xargs", "-P", str(os.cpu_count() or 1), "-n", "2", "clang-tidy-14", "-p", str(build), "--quiet",
+    command = ["xargs", "-r", "-P", str(os.cpu_count() or 1), "-n", "2", "clang-tidy-14", "-p", str(build), "--quiet",
                "--extra-arg=-Wno-unknown-warning-option"]
-    done = subprocess.run(command, cwd=ROOT, input="\n".join(files), text=True)
-    return done.returncode != 0
+    failed = False
+    for which, more in ((False, []), (True, [NOT_FOR_TESTS])):
+        some = [n for n in files if n.endswith(TESTS) == which]
+        done = subprocess.run([*command, *more], cwd=ROOT, input="\n".join(some), text=True)
+        failed = failed or done.returncode != 0
+    return failed
 
 
 def pyflakes(files):

@@ -42,13 +42,12 @@ class life {
       node_.settle();
       take_answers();
       verify();
-      if (HasFatalFailure()) return;
+      if (::testing::Test::HasFailure()) return;
     }
   }
 
  private:
   static constexpr std::int32_t partitions = 5;
-  static bool HasFatalFailure() { return ::testing::Test::HasFailure(); }
   std::uint64_t dice(std::uint64_t n) { return dice_.below(n); }
   fake_store& any_store() { return node_.store(static_cast<std::uint32_t>(dice(node_.stores.size()))); }
 

@@ -69,7 +69,7 @@ void group_coordinator::impl::close_if_idle(live_group& g) {
 }
 
 result<model::ticket> group_coordinator::impl::append(live_group& g, group_record kind, bytes state) {
-  const auto done = journal_.append(g.shard, static_cast<std::uint16_t>(kind), groups::record_version, state);
+  auto done = journal_.append(g.shard, static_cast<std::uint16_t>(kind), groups::record_version, state);
   if (done) g.last = std::max(g.last, *done);
   return done;
 }
