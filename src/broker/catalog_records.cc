@@ -11,6 +11,9 @@
 //   broker_configured  u32 count, {node i32 (-1: all nodes), u32 count, {name text, value text}}
 //   snapshot         node epoch i32, next log u64, what broker_configured has of all nodes, u32 count, topic...
 #include <algorithm>
+#include <set>
+#include <unordered_set>
+#include <utility>
 
 #include "broker/catalog.h"
 
@@ -100,10 +103,25 @@ topic_ptr read_topic(byte_reader& r, const catalog& c) {
 
 constexpr std::size_t least_topic_bytes = 4 + 4 + 16 + 4 + 4 + 4;
 
+// Two topics never have one name or one id.
 void read_topics(byte_reader& r, const catalog& c, std::vector<topic_ptr>& out) {
   const std::uint32_t n = read_count(r, least_topic_bytes);
   out.reserve(n);
-  for (std::uint32_t i = 0; i < n && r.ok(); ++i) out.push_back(read_topic(r, c));
+  std::set<std::pair<std::string_view, std::string_view>> names;
+  std::unordered_set<model::uuid> ids;
+  for (std::uint32_t i = 0; i < n && r.ok(); ++i) {
+    out.push_back(read_topic(r, c));
+    const topic& t = *out.back();
+    if (!names.emplace(t.vhost, t.name).second || !ids.insert(t.id).second) r.fail();
+  }
+}
+
+void read_created(byte_reader& r, const catalog& c, std::vector<topic_ptr>& out) {
+  read_topics(r, c, out);
+  const bool known = std::any_of(out.begin(), out.end(), [&](const topic_ptr& t) {
+    return c.find(t->vhost, t->name) != nullptr || c.find(t->id) != nullptr;
+  });
+  if (known) r.fail();
 }
 
 void read_deleted(byte_reader& r, const catalog& c, catalog_change& out) {
@@ -178,7 +196,7 @@ result<catalog_change> catalog::read(catalog_kind kind, bytes state) const {
   catalog_change out;
   switch (kind) {
     case catalog_kind::topics_created:
-      read_topics(r, *this, out.put);
+      read_created(r, *this, out.put);
       break;
     case catalog_kind::topics_deleted:
       read_deleted(r, *this, out);

@@ -137,6 +137,34 @@ TEST(state, damaged_snapshots_are_refused_whatever_is_cut) {
   EXPECT_EQ(refused, whole.size());
 }
 
+TEST(state, a_second_topic_of_one_name_or_id_is_damage) {
+  const auto topic_of = [](std::string name, std::uint8_t id) {
+    auto t = std::make_shared<topic>();
+    t->name = std::move(name);
+    t->id.data[0] = id;
+    return t;
+  };
+  const auto record_of = [](const std::vector<topic_ptr>& topics) {
+    byte_vector out;
+    write_topics_created(topics, out);
+    return out;
+  };
+  const topic_ptr a = topic_of("a", 1);
+  const topic_ptr same_name = topic_of("a", 2);
+  const topic_ptr same_id = topic_of("b", 1);
+  const settings config;
+  catalog c(config);
+  const auto kind = catalog_kind::topics_created;
+  EXPECT_FALSE(c.read(kind, record_of({a, same_name})).has_value());
+  EXPECT_FALSE(c.read(kind, record_of({a, same_id})).has_value());
+  const auto change = c.read(kind, record_of({a}));
+  ASSERT_TRUE(change.has_value());
+  c.adopt(*change);
+  EXPECT_FALSE(c.read(kind, record_of({same_name})).has_value());
+  EXPECT_FALSE(c.read(kind, record_of({same_id})).has_value());
+  EXPECT_TRUE(c.read(kind, record_of({topic_of("b", 2)})).has_value());
+}
+
 TEST(state, what_was_acknowledged_is_there_after_a_crash_and_what_was_not_may_be_gone) {
   rig r;
   fill(r);

@@ -6,7 +6,7 @@ namespace weir::broker::groups {
 namespace {
 
 // A member takes at least this many bytes: six texts' lengths, a flag, two timeouts.
-constexpr std::size_t member_bytes_min = 7 * 4 + 1 + 8;
+constexpr std::size_t member_bytes_min = 6 * 4 + 1 + 8;
 
 void put_bytes(byte_writer& out, bytes b) { out.text(as_text(b)); }
 byte_vector take_bytes(byte_reader& in) {
