@@ -225,7 +225,7 @@ void init_producer_id(session& s, const inbound& q) {
   c.timeout_ms = r->transaction_timeout_ms;
   c.producer_id = r->producer_id;
   c.producer_epoch = r->producer_epoch;
-  s.ask(q, std::move(c), [](session& to, const inbound& of, model::event&& e) {
+  s.ask(q, c, [](session& to, const inbound& of, model::event&& e) {
     const auto& done = std::get<model::producer_ready>(e);
     init_producer_id_response out;
     out.error_code = to_error(done.error);
