@@ -160,17 +160,17 @@ bool group_table::apply_offsets_removed(byte_reader& in) {
   const auto it = groups_.find(in.text());
   if (it == groups_.end()) return false;
   while (in.ok() && !in.at_end()) {
-    const model::uuid id = take_uuid(in);
-    const auto topic = it->second.offsets.find(id);
-    if (topic == it->second.offsets.end()) return false;
-    partition_offsets& of = topic->second;
+    const auto topic = it->second.offsets.find(take_uuid(in));
+    // A request may name a topic in several runs: what an earlier one took away is no damage.
+    const bool there = topic != it->second.offsets.end();
     for (auto left = in.le<std::uint32_t>(); left != 0 && in.ok(); --left) {
       std::int32_t partition = 0;
       if (!take_partition(in, partition)) return false;
-      const auto at = place_of(of, partition);
-      if (at != of.end() && at->partition == partition) of.erase(at);
+      if (!there) continue;
+      const auto at = place_of(topic->second, partition);
+      if (at != topic->second.end() && at->partition == partition) topic->second.erase(at);
     }
-    if (of.empty()) it->second.offsets.erase(topic);
+    if (there && topic->second.empty()) it->second.offsets.erase(topic);
   }
   return in.ok();
 }

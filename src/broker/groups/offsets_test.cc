@@ -260,6 +260,19 @@ TEST(Offsets, DeletedOnlyWhereNobodyReads) {
   EXPECT_EQ(r.fetch_all(), "");
 }
 
+// What a record says must be readable again at the next start, whatever a request named twice.
+TEST(Offsets, DeletedOnceHoweverOftenARequestNamesThem) {
+  for (const bool by_snapshot : {false, true}) {
+    rig r;
+    client solo{.name = "solo"};
+    r.commit(solo, {{"t", 0, 10}, {"t", 1, 11}, {"u", 0, 20}, {"u", 1, 21}});
+    EXPECT_EQ(r.remove_offsets({{"t", 0}, {"t", 1}, {"t", 0}, {"u", 0}, {"t", 1}, {"u", 0}, {"t", 0}}),
+              "ok ok ok ok ok ok ok ok");
+    r.restart(by_snapshot);
+    EXPECT_EQ(r.fetch_all(), "u/1@21");
+  }
+}
+
 TEST(Offsets, UnreadableSubscriptionsProtectEverything) {
   rig r;
   client a{.name = "a"};  // its metadata is no subscription
