@@ -47,7 +47,9 @@ refusal group_coordinator::impl::append_commit(model::shard_id shard, const mode
   const std::string key = groups::make_key(who.vhost, c.group);
   const std::int64_t now = clock_.wall().raw();
   scratch_.clear();
-  groups::begin_offsets(scratch_, key, now, c.retention_ms >= 0 ? now + c.retention_ms : -1);
+  // A client may ask for more than there is time.
+  const std::int64_t expire_ms = c.retention_ms < 0 ? -1 : now + std::min(c.retention_ms, INT64_MAX - now);
+  groups::begin_offsets(scratch_, key, now, expire_ms);
   groups::run_writer runs(scratch_);
   topic_directory::entry topic;
   const model::topic_ref* looked_up = nullptr;

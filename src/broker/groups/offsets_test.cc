@@ -247,6 +247,15 @@ TEST(Offsets, ARetentionThatTheClientAsksForCounts) {
   EXPECT_EQ(r.fetch_all(), "u/0@20");
 }
 
+TEST(Offsets, ARetentionBeyondAllTimeIsForEver) {
+  rig r({.offset_retention_ms = 60'000});
+  client solo{.name = "solo"};
+  r.commit(solo, {{"t", 0, 10}}, "g", INT64_MAX);
+  r.commit(solo, {{"u", 0, 20}});
+  r.pass(1'200'000);
+  EXPECT_EQ(r.fetch_all(), "t/0@10");
+}
+
 TEST(Offsets, DeletedOnlyWhereNobodyReads) {
   rig r;
   client a = member_of(r, "t");
