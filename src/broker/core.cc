@@ -153,6 +153,7 @@ void core_parts::take_catalog(std::shared_ptr<const catalog_change> all) {
     catalog_ = std::move(all);  // this reactor's store is still recovering
     return;
   }
+  if (ready_ == nullptr) return;  // its start has failed, and nothing here may change any more
   k.topics.adopt(*all);
   topics.reconcile();
   k.when_durable(k.control_ticket, [this] { serve(); });

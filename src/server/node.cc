@@ -173,20 +173,24 @@ void node::start_threads() {
 }
 
 result<void> node::start_cores() {
-  std::size_t left = parts_.size();
-  result<void> outcome;
+  // Outlives this: the first failure is enough, and after one of reactor 0 the others would wait for the catalog for ever.
+  struct progress {
+    std::size_t left;
+    result<void> outcome;
+  };
+  const auto all = std::make_shared<progress>(progress{parts_.size(), {}});
   for (reactor_part& p : parts_) {
-    p.loop->send([this, &p, &left, &outcome] {
-      p.core->start(*p.store, [this, &left, &outcome](result<void> r) {
-        main_loop().send([&left, &outcome, r = std::move(r)] {
-          if (!r && outcome) outcome = r;
-          --left;
+    p.loop->send([this, &p, all] {
+      p.core->start(*p.store, [this, all](result<void> r) {
+        main_loop().send([all, r = std::move(r)] {
+          if (!r && all->outcome) all->outcome = r;
+          --all->left;
         });
       });
     });
   }
-  main_loop().run_until([&] { return left == 0; });
-  return outcome;
+  main_loop().run_until([&] { return all->left == 0 || !all->outcome; });
+  return all->outcome;
 }
 
 result<void> node::start_listeners() {
