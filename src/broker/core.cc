@@ -233,6 +233,7 @@ model::broker_port& core::port() { return parts_->desk; }
 core_stats core::stats() const {
   core_stats out = parts_->k.stats;
   out.answers_waiting = parts_->k.answers.size();
+  out.gatherings = parts_->desk.gatherings();
   out.topics = parts_->k.topics.size();
   return out;
 }

@@ -472,6 +472,51 @@ TEST(reactors, the_total_cap_holds_over_all_of_them) {
   EXPECT_EQ(entries, 1U);
 }
 
+TEST(reactors, the_brokers_own_cap_holds_over_all_of_them) {
+  spec s;
+  s.padding = 100;
+  settings config;
+  config.fetch_max_bytes = static_cast<std::int64_t>(fake_format::make(s).size()) * 4;
+  rig r(3, config);
+  r.create("t", 6);
+  model::fetch f = rig::fetch_of("t", 0, 0);
+  for (std::int32_t p = 0; p < 6; ++p) {
+    for (int i = 0; i < 3; ++i) r.put("t", p, s);
+    if (p > 0) f.items.push_back(rig::fetch_of("t", p, 0).items[0]);
+  }
+  std::size_t entries = 0;
+  for (const auto& i : r.ask<model::fetched>(f).items) entries += i.data.entries.size();
+  EXPECT_EQ(entries, 4U);
+}
+
+TEST(reactors, acks_none_leaves_nothing_behind_and_every_failure_is_told) {
+  rig r(3);
+  r.create("t", 6);
+  const byte_vector e = fake_format::make({});
+  model::produce all;
+  all.wait = model::produce::acks::none;
+  for (std::int32_t p = 0; p < 6; ++p) all.items.push_back({{"t", {}}, p, model::format_tag::kafka_batch_v2, e});
+  for (int i = 0; i < 10; ++i) {
+    const std::uint64_t silent = r.send(all);
+    r.settle();
+    EXPECT_FALSE(r.me.has(silent));
+  }
+  EXPECT_EQ(r.at().stats().gatherings, 0U);
+  EXPECT_EQ(r.get("t", 5, 0).high_watermark.raw(), 10);
+  // Whichever reactor refuses its part.
+  byte_vector bad = e;
+  bad[0] = std::byte{0};
+  for (std::size_t p = 0; p < 6; ++p) {
+    model::produce one = all;
+    one.items[p].entry = bad;
+    const std::uint64_t loud = r.send(one);
+    r.settle();
+    ASSERT_TRUE(r.me.has(loud)) << p;
+    EXPECT_EQ(r.me.get<model::produced>(loud).items[p].error, refusal::corrupt_message);
+  }
+  EXPECT_EQ(r.at().stats().gatherings, 0U);
+}
+
 // A core whose state is damaged says so and touches nothing, whatever the others send it.
 TEST(reactors, a_damaged_one_does_not_start_with_the_others) {
   settings config;

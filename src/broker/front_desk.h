@@ -54,6 +54,8 @@ class front_desk final : public model::broker_port, public reply_sink {
   void part_has(std::uint64_t gathering, std::uint64_t part, std::size_t bytes);
   // A reactor's store has no room for bulk data, or has again.
   void pressure(bool paused);
+  // Commands in parts whose answers are not together yet.
+  [[nodiscard]] std::size_t gatherings() const { return gatherings_.size(); }
   void open() { serving_ = true; }
   void stop();
 
@@ -77,6 +79,7 @@ class front_desk final : public model::broker_port, public reply_sink {
     std::int64_t bytes_min = 0;
     std::vector<std::size_t> have;  // of each part, as it said last
     bool hurried = false;
+    bool only_failures = false;  // a produce without acknowledgement: its session hears of it only if a part failed
   };
   class gather_sink final : public reply_sink {
    public:

@@ -96,6 +96,10 @@ void cut_to(model::fetched& e, std::int64_t bytes_max) {
   }
 }
 
+bool any_failed(const model::produced& e) {
+  return std::any_of(e.items.begin(), e.items.end(), [](const auto& i) { return i.error != model::refusal::none; });
+}
+
 }  // namespace
 
 void remote_desk::reply(const reply_to& to, model::event&& e) {
@@ -227,22 +231,22 @@ void front_desk::split(std::uint64_t id, const model::caller& who, std::uint64_t
   const std::uint64_t number = open_gathering(id, token, std::move(shell), reactors, places);
   if constexpr (std::is_same_v<Command, model::fetch>) {
     gathering& g = gatherings_[number];
-    g.bytes_max = c.bytes_max;
+    g.bytes_max = std::min(c.bytes_max, parts_.k.config.fetch_max_bytes);
     g.bytes_min = c.bytes_min;
     g.have.resize(reactors.size());
     if (reactors.size() > 1) {
       c.bytes_share = std::max<std::int64_t>(c.bytes_min / static_cast<std::int64_t>(reactors.size()), 1);
     }
   }
+  if constexpr (std::is_same_v<Command, model::produce>) {
+    c.always_answered = c.wait == model::produce::acks::none;
+    gatherings_[number].only_failures = c.always_answered;
+  }
   for (std::size_t p = 0; p < reactors.size(); ++p) {
     Command part = c;
     items_of(part).clear();
     for (const std::size_t i : places[p]) items_of(part).push_back(items[i]);
     send_part(number, p, reactors[p], who, id, model::command(std::move(part)));
-  }
-  // Acks none: nothing comes back unless something failed, so nothing may wait for it.
-  if constexpr (std::is_same_v<Command, model::produce>) {
-    if (c.wait == model::produce::acks::none && gatherings_.contains(number)) gatherings_[number].open = SIZE_MAX;
   }
 }
 
@@ -271,16 +275,16 @@ void front_desk::gathered(std::uint64_t number, std::uint64_t part, model::event
         },
         g.out);
   }
-  const bool failed_unasked = g.open == SIZE_MAX;
-  if (!failed_unasked && --g.open > 0) {
+  if (--g.open > 0) {
     if (std::holds_alternative<model::fetched>(g.out) && !std::exchange(g.hurried, true)) hurry_others(number, g, part);
     return;
   }
   if (auto* f = std::get_if<model::fetched>(&g.out)) cut_to(*f, g.bytes_max);
   const reply_to to{this, g.session, g.token};
+  const bool told = !g.only_failures || any_failed(std::get<model::produced>(g.out));
   model::event out = std::move(g.out);
   gatherings_.erase(at);
-  reply(to, std::move(out));
+  if (told) reply(to, std::move(out));
 }
 
 void front_desk::tell_parts(std::uint64_t number, const gathering& g, std::size_t but, const for_part& what) {

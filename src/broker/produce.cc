@@ -61,7 +61,7 @@ void producer_part::run(const reply_to& to, const model::caller& who, const mode
   if (c.wait == model::produce::acks::none) {
     const bool bad =
         std::any_of(out.items.begin(), out.items.end(), [](const auto& i) { return i.error != refusal::none; });
-    if (bad) to(std::move(out));
+    if (bad || c.always_answered) to(std::move(out));
     return;
   }
   k_.answer(observed_, to, std::move(out));

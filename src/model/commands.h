@@ -184,6 +184,9 @@ struct produce {
   } wait = acks::all;  // none: no event comes; errors close the session
   std::int32_t timeout_ms = 0;
   bool zstd_allowed = true;
+  // Within the broker, of a produce in parts without acknowledgement: answered all the same, before it is on disk, so
+  // that whoever puts the parts together knows when there is no more to come.
+  bool always_answered = false;
 };
 struct produced {
   struct record_problem {

@@ -40,6 +40,7 @@ json::object core_object(const broker::core_stats& s) {
           {"fetches_waiting", s.fetches_waiting},
           {"produces_waiting", s.produces_waiting},
           {"answers_waiting", s.answers_waiting},
+          {"gatherings", s.gatherings},
           {"duplicates", s.duplicates},
           {"partitions", s.partitions},
           {"topics", s.topics},
