@@ -251,6 +251,54 @@ TEST(topics, one_request_makes_and_describes_only_so_many) {
   EXPECT_TRUE(shown.items[2].configs.empty());
 }
 
+TEST(topics, the_nodes_limits_hold_within_one_request) {
+  settings s;
+  s.limits.topics = 4;
+  s.limits.partitions = 100;
+  rig r(1, s);
+  model::create_topics c;
+  for (const std::string_view name : {"a", "b", "c"}) {
+    c.topics.emplace_back().name = name;
+    c.topics.back().partitions = 40;
+  }
+  for (const bool dry : {true, false}) {
+    c.validate_only = dry;
+    const auto made = r.ask<model::topics_created>(c);
+    EXPECT_EQ(made.topics[1].error, refusal::none);
+    EXPECT_EQ(made.topics[2].error, refusal::policy_violation);
+  }
+  model::grow_topics g;
+  for (const std::string_view name : {"a", "b"}) g.topics.push_back({name, 55, {}});
+  for (const bool dry : {true, false}) {
+    g.validate_only = dry;
+    const auto grown = r.ask<model::topics_grown>(g);
+    EXPECT_EQ(grown.topics[0].error, refusal::none);
+    EXPECT_EQ(grown.topics[1].error, refusal::policy_violation);
+  }
+  c = {};
+  for (const std::string_view name : {"d", "e", "f"}) c.topics.emplace_back().name = name;
+  const auto made = r.ask<model::topics_created>(c);
+  EXPECT_EQ(made.topics[1].error, refusal::none);
+  EXPECT_EQ(made.topics[2].error, refusal::policy_violation);
+  EXPECT_EQ(r.at().stats().topics, 4U);
+  EXPECT_EQ(r.at().stats().partitions, 97U);
+}
+
+TEST(topics, auto_creation_makes_only_so_many_at_once_and_the_rest_when_asked_again) {
+  settings s;
+  s.limits.topics_per_request = 2;
+  s.limits.topics = 4;
+  rig r(1, s);
+  const auto first = describe(r, {"a", "b", "c", "d", "e"}, true);
+  EXPECT_EQ(first.topics[1].error, refusal::none);
+  EXPECT_EQ(first.topics[2].error, refusal::unknown_topic_or_partition);
+  EXPECT_EQ(r.at().stats().topics, 2U);
+  const auto second = describe(r, {"a", "b", "c", "d", "e"}, true);
+  EXPECT_EQ(second.topics[3].error, refusal::none);
+  EXPECT_EQ(describe(r, {"e"}, true).topics[0].error, refusal::unknown_topic_or_partition);
+  EXPECT_EQ(r.at().stats().topics, 4U);
+}
+
 TEST(topics, vhosts_do_not_see_each_other) {
   rig r;
   const auto mine = r.create("t");

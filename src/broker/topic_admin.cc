@@ -89,15 +89,17 @@ void topic_admin::describe(const reply_to& to, const model::caller& who, const m
 }
 
 void topic_admin::auto_create(const reply_to& to, const model::caller& who, const model::describe_topics& c) {
-  std::uint64_t next_log = k_.topics.next_log();
+  planned so_far{k_.topics.next_log()};
   std::vector<topic_ptr> fresh;
   std::set<std::string_view> seen;
   for (const model::topic_ref& ref : *c.topics) {
+    // The others are shown as unknown: a client that wants them asks again.
+    if (fresh.size() == k_.config.limits.topics_per_request) break;
     if (!creatable(who, ref, true) || !seen.insert(ref.name).second) continue;
     model::create_topic_item item;
     item.name = ref.name;
     model::topic_result ignored;
-    auto t = plan_topic(who, item, next_log, ignored);
+    auto t = plan_topic(who, item, so_far, ignored);
     if (t != nullptr) fresh.push_back(std::move(t));
   }
   if (!fresh.empty()) {
@@ -221,8 +223,8 @@ std::int32_t topic_admin::most_partitions() const {
   return static_cast<std::int32_t>(std::min<std::size_t>(places, INT32_MAX));
 }
 
-partition_place topic_admin::place(std::uint64_t& next_log) const {
-  const std::uint64_t log = next_log++;
+partition_place topic_admin::place(planned& so_far) const {
+  const std::uint64_t log = so_far.next_log++;
   return {model::log_id(log), model::shard_id(log % k_.shards())};
 }
 
@@ -239,7 +241,7 @@ model::uuid topic_admin::new_id() const {
 }
 
 std::shared_ptr<topic> topic_admin::plan_topic(const model::caller& who, const model::create_topic_item& in,
-                                               std::uint64_t& next_log, model::topic_result& out) const {
+                                               planned& so_far, model::topic_result& out) const {
   out.name = in.name;
   auto t = std::make_shared<topic>();
   std::int32_t partitions = 0;
@@ -247,9 +249,9 @@ std::shared_ptr<topic> topic_admin::plan_topic(const model::caller& who, const m
   refused r = check_new_name(who, in.name);
   if (r.error == refusal::none) r = check_count(in, partitions, replication);
   if (r.error == refusal::none) r = check_configs(in, t->overrides);
-  if (r.error == refusal::none &&
-      (k_.topics.size() >= k_.config.limits.topics ||
-       k_.topics.partitions() + static_cast<std::size_t>(partitions) > k_.config.limits.partitions)) {
+  if (r.error == refusal::none && (k_.topics.size() + so_far.topics >= k_.config.limits.topics ||
+                                   k_.topics.partitions() + so_far.partitions + static_cast<std::size_t>(partitions) >
+                                       k_.config.limits.partitions)) {
     r = {refusal::policy_violation, "the node has as many topics or partitions as it may"};
   }
   if (r.error == refusal::none && most_partitions() < partitions) {
@@ -264,8 +266,10 @@ std::shared_ptr<topic> topic_admin::plan_topic(const model::caller& who, const m
   t->name = in.name;
   t->id = new_id();
   t->born_epoch = k_.topics.node_epoch();
+  ++so_far.topics;
+  so_far.partitions += static_cast<std::size_t>(partitions);
   t->partitions.reserve(static_cast<std::size_t>(partitions));
-  for (std::int32_t i = 0; i < partitions; ++i) t->partitions.push_back(place(next_log));
+  for (std::int32_t i = 0; i < partitions; ++i) t->partitions.push_back(place(so_far));
   t->effective = k_.topics.resolve(t->overrides);
   out.id = t->id;
   out.partitions = partitions;
@@ -277,7 +281,7 @@ std::shared_ptr<topic> topic_admin::plan_topic(const model::caller& who, const m
 void topic_admin::create(const reply_to& to, const model::caller& who, const model::create_topics& c) {
   model::topics_created out;
   std::vector<topic_ptr> fresh;
-  std::uint64_t next_log = k_.topics.next_log();
+  planned so_far{k_.topics.next_log()};
   std::map<std::string_view, int> times;
   for (const auto& item : c.topics) ++times[item.name];
   // Topics of one request may collide with each other, too.
@@ -299,7 +303,7 @@ void topic_admin::create(const reply_to& to, const model::caller& who, const mod
     } else if (!first) {
       r.error = refusal::invalid_topic;
       r.detail = "topic '" + r.name + "' collides with '" + std::string(other->second) + "' of the same request";
-    } else if (auto t = plan_topic(who, item, next_log, r)) {
+    } else if (auto t = plan_topic(who, item, so_far, r)) {
       if (c.validate_only) {
         r.id = {};
       } else {
@@ -323,6 +327,7 @@ void topic_admin::create(const reply_to& to, const model::caller& who, const mod
 void topic_admin::remove(const reply_to& to, const model::caller& who, const model::delete_topics& c) {
   model::topics_deleted out;
   std::vector<topic_ptr> gone;
+  std::set<model::uuid> seen;
   for (const model::topic_ref& ref : c.topics) {
     model::topic_result& r = out.topics.emplace_back();
     r.name = ref.name;
@@ -336,7 +341,7 @@ void topic_admin::remove(const reply_to& to, const model::caller& who, const mod
     if (r.error != refusal::none) continue;
     r.name = (*found.of)->name;
     r.id = (*found.of)->id;
-    if (std::find(gone.begin(), gone.end(), *found.of) == gone.end()) {
+    if (seen.insert(r.id).second) {
       gone.push_back(*found.of);
     } else {
       r.error = refusal::invalid_request;
@@ -354,7 +359,8 @@ void topic_admin::remove(const reply_to& to, const model::caller& who, const mod
   answer->ready(std::move(out));
 }
 
-topic_admin::refused topic_admin::check_growth(const model::grow_topic_item& in, const topic& t) const {
+topic_admin::refused topic_admin::check_growth(const model::grow_topic_item& in, const topic& t,
+                                               const planned& so_far) const {
   const auto now = static_cast<std::int32_t>(t.partitions.size());
   if (in.partitions <= now) {
     return {refusal::invalid_partitions,
@@ -365,7 +371,7 @@ topic_admin::refused topic_admin::check_growth(const model::grow_topic_item& in,
             "at most " + std::to_string(k_.config.limits.partitions_per_topic) + " partitions to a topic"};
   }
   const auto more = static_cast<std::size_t>(in.partitions - now);
-  if (k_.topics.partitions() + more > k_.config.limits.partitions) {
+  if (k_.topics.partitions() + so_far.partitions + more > k_.config.limits.partitions) {
     return {refusal::policy_violation, "the node has as many partitions as it may"};
   }
   if (in.partitions - now > most_partitions()) {
@@ -387,7 +393,7 @@ topic_admin::refused topic_admin::check_growth(const model::grow_topic_item& in,
 void topic_admin::grow(const reply_to& to, const model::caller& who, const model::grow_topics& c) {
   model::topics_grown out;
   std::vector<growth> grown;
-  std::uint64_t next_log = k_.topics.next_log();
+  planned so_far{k_.topics.next_log()};
   std::map<std::string_view, int> times;
   for (const auto& item : c.topics) ++times[item.name];
   for (const auto& item : c.topics) {
@@ -398,7 +404,7 @@ void topic_admin::grow(const reply_to& to, const model::caller& who, const model
     if (why.error == refusal::none && times[item.name] > 1) {
       why = {refusal::invalid_request, "topic '" + r.name + "' is in the request more than once"};
     }
-    if (why.error == refusal::none) why = check_growth(item, **found.of);
+    if (why.error == refusal::none) why = check_growth(item, **found.of, so_far);
     if (why.error != refusal::none) {
       r.error = why.error;
       r.detail = std::move(why.detail);
@@ -406,11 +412,11 @@ void topic_admin::grow(const reply_to& to, const model::caller& who, const model
     }
     r.id = (*found.of)->id;
     r.partitions = item.partitions;
+    const std::size_t more = static_cast<std::size_t>(item.partitions) - (*found.of)->partitions.size();
+    so_far.partitions += more;
     if (c.validate_only) continue;
     growth& g = grown.emplace_back(growth{(*found.of)->id, {}});
-    for (std::size_t i = (*found.of)->partitions.size(); i < static_cast<std::size_t>(item.partitions); ++i) {
-      g.added.push_back(place(next_log));
-    }
+    for (std::size_t i = 0; i < more; ++i) g.added.push_back(place(so_far));
   }
   if (grown.empty()) return k_.answer(k_.control_ticket, to, std::move(out));
   const auto states = split_states(

@@ -65,13 +65,19 @@ class topic_admin {
   [[nodiscard]] refused check_assignments(const model::create_topic_item& in) const;
   [[nodiscard]] refused check_configs(const model::create_topic_item& in, model::config_map& overrides) const;
   [[nodiscard]] refused check_override(std::string_view name, std::string& value) const;
+  // What one request has planned so far; it counts against the node's limits with what is there.
+  struct planned {
+    std::uint64_t next_log;
+    std::size_t topics = 0;
+    std::size_t partitions = 0;
+  };
   // Null when it was refused.
   [[nodiscard]] std::shared_ptr<topic> plan_topic(const model::caller& who, const model::create_topic_item& in,
-                                                  std::uint64_t& next_log, model::topic_result& out) const;
+                                                  planned& so_far, model::topic_result& out) const;
   [[nodiscard]] std::int32_t most_partitions() const;
-  [[nodiscard]] partition_place place(std::uint64_t& next_log) const;
+  [[nodiscard]] partition_place place(planned& so_far) const;
   [[nodiscard]] model::uuid new_id() const;
-  [[nodiscard]] refused check_growth(const model::grow_topic_item& in, const topic& t) const;
+  [[nodiscard]] refused check_growth(const model::grow_topic_item& in, const topic& t, const planned& so_far) const;
   // What follows adds to `changed` what is to be recorded, or refuses.
   [[nodiscard]] refused plan_configs(const model::alter_configs::item& in, const model::caller& who,
                                      std::vector<configuration>& changed) const;
