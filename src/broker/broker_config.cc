@@ -216,9 +216,6 @@ bool wanted(const std::optional<std::vector<std::string_view>>& keys, std::strin
   return !keys || std::find(keys->begin(), keys->end(), name) != keys->end();
 }
 
-// A value that is taken is shown to whoever asks; longer ones would only be memory.
-constexpr std::size_t longest_value = 4096;
-
 const settings& built_in() {
   static const settings s;
   return s;
@@ -250,9 +247,7 @@ result<type> changeable_broker_config(std::string_view name, bool all_nodes) {
 }
 
 result<void> check_broker_config(std::string_view name, std::string_view value) {
-  if (value.size() > longest_value) {
-    return fault(errc::invalid, std::string(name) + ": longer than " + std::to_string(longest_value) + " bytes");
-  }
+  if (auto short_enough = check_config_length(name, value); !short_enough) return short_enough;
   topic_settings scratch;
   const topic_config_key* key = find_topic_default(name);
   const kept_broker_config* kept = find_kept_broker_config(name);

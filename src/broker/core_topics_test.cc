@@ -470,6 +470,26 @@ TEST(topic_config, values_that_hold_anyway_are_kept_for_their_topic) {
   EXPECT_EQ(r.ask<model::configs_described>(again).items[0].configs.size(), topic_config_table().size());
 }
 
+TEST(topic_config, a_list_does_not_grow_without_end) {
+  rig r;
+  r.create("t");
+  std::string list = "0:1";
+  for (int i = 1; i < 650; ++i) list += "," + std::to_string(i) + ":1";
+  const std::string name = "leader.replication.throttled.replicas";
+  EXPECT_EQ(alter(r, {{name, op::set, list}}).error, refusal::none);
+  std::string more;
+  for (int i = 650; i < 750; ++i) more += (more.empty() ? "" : ",") + std::to_string(i) + ":1";
+  EXPECT_EQ(alter(r, {{name, op::append, more}}).error, refusal::invalid_config);
+  EXPECT_EQ(*show(r, name).value, list);
+  const std::string both = list + "," + more;
+  EXPECT_EQ(alter(r, {{name, op::subtract, both}}).error, refusal::invalid_config);
+  EXPECT_EQ(alter(r, {{name, op::set, both}}).error, refusal::invalid_config);
+  const std::string zeros(5000, '0');
+  EXPECT_EQ(r.create("u", 1, {{name, both}}).error, refusal::invalid_config);
+  EXPECT_EQ(r.create("u", 1, {{"retention.ms", zeros}}).error, refusal::invalid_config);
+  EXPECT_EQ(r.create("u", 1, {{"retention.ms", "0"}}).error, refusal::none);
+}
+
 TEST(topic_config, both_forms_of_change) {
   rig r;
   r.create("t", 1, configs{{"retention.ms", "1"}, {"retention.bytes", "2"}});

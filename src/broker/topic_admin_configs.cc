@@ -34,7 +34,7 @@ std::string join_list(const std::vector<std::string>& words) {
   return out;
 }
 
-// `now` with the words of `change` appended or taken away.
+// `now` with the words of `change` appended or taken away. Both are short: each word is looked for among all.
 std::string edited_list(op how, std::string_view now, std::string_view change) {
   std::vector<std::string> words = split_list(now);
   for (const std::string& w : split_list(change)) {
@@ -101,6 +101,7 @@ topic_admin::refused topic_admin::apply_change(const model::alter_configs::chang
     return {};
   }
   if (!c.value) return {refusal::invalid_request, "no value for " + name};
+  if (const auto ok = check_config_length(name, *c.value); !ok) return {refusal::invalid_config, ok.error().text};
   std::string value(*c.value);
   if (c.how != op::set) {
     if ((key != nullptr ? key->kind : kept->kind) != model::config_entry::type::list) {
@@ -152,6 +153,7 @@ topic_admin::refused topic_admin::apply_broker_change(const model::alter_configs
     return {unknown ? refusal::invalid_config : refusal::invalid_request, kind.error().text};
   }
   if (!c.value) return {refusal::invalid_request, "no value for " + name};
+  if (const auto ok = check_config_length(name, *c.value); !ok) return {refusal::invalid_config, ok.error().text};
   std::string value(*c.value);
   if (c.how != op::set) {
     if (*kind != model::config_entry::type::list) {

@@ -243,12 +243,18 @@ const topic_config_key* find_topic_default(std::string_view broker_name) {
   return at == table.end() ? nullptr : &*at;
 }
 
+result<void> check_config_length(std::string_view name, std::string_view value) {
+  if (value.size() <= config_value_bytes_max) return {};
+  return fault(errc::invalid, std::string(name) + ": longer than " + std::to_string(config_value_bytes_max) + " bytes");
+}
+
 result<void> check_topic_config(std::string_view name, std::string_view value) {
   const topic_config_key* key = find_topic_config(name);
   const kept_config* kept = find_kept_config(name);
   if (key == nullptr && kept == nullptr) {
     return fault(errc::not_found, "unknown topic config name: " + std::string(name));
   }
+  if (auto short_enough = check_config_length(name, value); !short_enough) return short_enough;
   topic_settings scratch;
   auto r = key != nullptr ? key->apply(value, scratch) : kept->check(value);
   if (!r) return fault(errc::invalid, std::string(name) + ": " + r.error().text);

@@ -58,6 +58,11 @@ struct topic_config_key {
 // The key whose default the broker's key `broker_name` is. Null: none.
 [[nodiscard]] const topic_config_key* find_topic_default(std::string_view broker_name);
 
+// A value that is taken is kept in memory and shown to whoever asks: longer ones are refused, of brokers' names too.
+inline constexpr std::size_t config_value_bytes_max = 4096;
+// Fault invalid: it is longer.
+[[nodiscard]] result<void> check_config_length(std::string_view name, std::string_view value);
+
 // Checks one override. Faults: not_found (no such name), invalid (the text says why).
 [[nodiscard]] result<void> check_topic_config(std::string_view name, std::string_view value);
 
