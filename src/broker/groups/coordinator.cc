@@ -60,11 +60,12 @@ bool group_coordinator::impl::may_create() const {
 void group_coordinator::impl::close(live_group& g) {
   for (const auto& [id, m] : g.members()) WEIR_ASSERT(!m.waits());
   reactor_.cancel(g.timer);
+  g.expire_pending(mono_ns{INT64_MAX});
   live_.erase(live_.find(g.key));
 }
 
 void group_coordinator::impl::close_if_idle(live_group& g) {
-  if (g.state == group_state::empty && g.members().empty() && g.pending.empty() && table_.find(g.key) == nullptr)
+  if (g.state == group_state::empty && g.members().empty() && g.pending().empty() && table_.find(g.key) == nullptr)
     close(g);
 }
 

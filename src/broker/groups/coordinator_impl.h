@@ -124,6 +124,7 @@ class group_coordinator::impl {
 
   // ---- membership.cc
   [[nodiscard]] model::refusal check_join(const model::join_group& c) const;
+  [[nodiscard]] bool has_memory(live_group& g, const model::join_group& c) const;
   [[nodiscard]] bool has_room(live_group& g, std::string_view member) const;
   void join_new(live_group& g, joiner& j);
   void join_known(live_group& g, joiner& j);
@@ -147,7 +148,6 @@ class group_coordinator::impl {
   void unlist(waiter_id waiter, const live_group& g, const live_member& m);
   // Takes the member out and lets the group go on without it.
   void remove_member(live_group& g, const std::string& id);
-  void remove_pending(live_group& g, const std::string& id);
 
   // ---- rebalance.cc
   void prepare(live_group& g);  // from any state but preparing
@@ -193,7 +193,7 @@ class group_coordinator::impl {
   bool flushing_ = false;
   std::uint64_t incarnations_ = 0;
   std::uint64_t rebalances_ = 0;
-  std::size_t member_bytes_ = 0;  // of all groups' members
+  std::size_t member_bytes_ = 0;  // of all groups' members, and of the ids that were given out
   model::ticket removed_{};  // newest record that took a whole group or topic away: what is absent is seen through it
   timer_id sweep_timer_{};
   byte_vector scratch_;

@@ -1,6 +1,7 @@
 #include "broker/groups/live_group.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/assert.h"
 #include "broker/groups/subscription.h"
@@ -27,13 +28,25 @@ const member_protocol* live_member::find(std::string_view protocol) const {
 }
 
 namespace {
-constexpr std::size_t protocol_overhead = 64;  // of one in memory
-}
+// In memory, beside the texts.
+constexpr std::size_t protocol_overhead = 64;
+constexpr std::size_t member_overhead = 512;
+constexpr std::size_t pending_overhead = 96;
+constexpr std::size_t random_part = 37;  // of a member id, behind what the client calls itself
+
+std::size_t bytes_of_pending(std::string_view id) { return pending_overhead + id.size(); }
+}  // namespace
 
 std::size_t bytes_of(const std::vector<model::join_group::protocol>& protocols) {
   std::size_t n = 0;
   for (const auto& p : protocols) n += protocol_overhead + p.name.size() + p.metadata.size();
   return n;
+}
+
+std::size_t bytes_of_member(const model::join_group& c) {
+  const std::string_view name = c.instance ? *c.instance : c.client_id;
+  return member_overhead + 2 * (name.size() + random_part) + c.client_id.size() + 2 * c.instance.value_or("").size() +
+         bytes_of(c.protocols);
 }
 
 std::vector<member_protocol> copy_protocols(const std::vector<model::join_group::protocol>& from) {
@@ -91,9 +104,36 @@ void live_group::count_protocols(const live_member& m, int by) {
   for (const member_protocol& p : m.protocols) {
     const auto it = supporters_.try_emplace(p.name, 0).first;
     it->second += static_cast<std::size_t>(by);
-    bytes_of_all_ += static_cast<std::size_t>(by) * (protocol_overhead + p.name.size() + p.metadata.size());
     if (it->second == 0) supporters_.erase(it);
   }
+}
+
+// A member's id and static name are kept twice, as names of places too.
+void live_group::count_bytes(live_member& m) {
+  std::size_t n = member_overhead + 2 * m.id.size() + 2 * m.instance.value_or("").size() + m.client_id.size();
+  for (const member_protocol& p : m.protocols) n += protocol_overhead + p.name.size() + p.metadata.size();
+  bytes_of_all_ += n - std::exchange(m.counted, n);
+}
+
+void live_group::add_pending(std::string id, mono_ns until) {
+  bytes_of_all_ += bytes_of_pending(id);
+  pending_.emplace(std::move(id), until);
+}
+
+live_group::pending_map::iterator live_group::forget_pending(pending_map::iterator at) {
+  bytes_of_all_ -= bytes_of_pending(at->first);
+  return pending_.erase(at);
+}
+
+bool live_group::erase_pending(std::string_view id) {
+  const auto at = pending_.find(id);
+  if (at == pending_.end()) return false;
+  forget_pending(at);
+  return true;
+}
+
+void live_group::expire_pending(mono_ns now) {
+  for (auto at = pending_.begin(); at != pending_.end();) at = at->second <= now ? forget_pending(at) : std::next(at);
 }
 
 live_member& live_group::add(live_member m) {
@@ -101,6 +141,7 @@ live_member& live_group::add(live_member m) {
   if (leader.empty()) leader = m.id;
   if (m.instance) statics_[*m.instance] = m.id;
   count_protocols(m, 1);
+  count_bytes(m);
   std::string id = m.id;
   const auto [it, added] = members_.emplace(std::move(id), std::move(m));
   WEIR_ASSERT(added);
@@ -112,6 +153,7 @@ void live_group::erase(std::string_view id) {
   WEIR_ASSERT(it != members_.end() && !it->second.waits());
   live_member& m = it->second;
   count_protocols(m, -1);
+  bytes_of_all_ -= m.counted;
   if (m.instance) {
     const auto held = statics_.find(*m.instance);
     if (held != statics_.end() && held->second == m.id) statics_.erase(held);
@@ -138,6 +180,7 @@ void live_group::set_protocols(live_member& m, std::vector<member_protocol> prot
   count_protocols(m, -1);
   m.protocols = std::move(protocols);
   count_protocols(m, 1);
+  count_bytes(m);
 }
 
 void live_group::park_join(live_member& m, parked<model::group_joined> p) {

@@ -50,17 +50,20 @@ struct live_member {
   mono_ns deadline{};   // gone if nothing is heard until then; does not count while an answer is parked
   parked<model::group_joined> joining{};
   parked<model::group_synced> syncing{};
+  std::size_t counted = 0;  // in the bytes of all members
 
   [[nodiscard]] bool waits() const { return joining || syncing; }
   [[nodiscard]] const member_protocol* find(std::string_view protocol) const;
 };
 
+// What the protocols of a join take, and the whole of it as a member.
 [[nodiscard]] std::size_t bytes_of(const std::vector<model::join_group::protocol>& protocols);
+[[nodiscard]] std::size_t bytes_of_member(const model::join_group& c);
 [[nodiscard]] std::vector<member_protocol> copy_protocols(const std::vector<model::join_group::protocol>& from);
 
 class live_group {
  public:
-  // `bytes_of_all` counts what the members of all groups bring; it outlives the group.
+  // `bytes_of_all` counts what the members of all groups bring, and the ids that were given out; it outlives the group.
   live_group(std::string group_key, model::shard_id home, std::uint64_t unique, std::size_t& bytes_of_all)
       : key(std::move(group_key)), shard(home), incarnation(unique), bytes_of_all_(bytes_of_all) {}
   // Goes on from what is stored: stable with its members, or empty.
@@ -82,11 +85,18 @@ class live_group {
   void park_join(live_member& m, parked<model::group_joined> p);  // m has none parked
   [[nodiscard]] parked<model::group_joined> unpark_join(live_member& m);
 
+  // Ids given out by member_id_required, until when.
+  using pending_map = std::map<std::string, mono_ns, std::less<>>;
+  [[nodiscard]] const pending_map& pending() const { return pending_; }
+  void add_pending(std::string id, mono_ns until);
+  bool erase_pending(std::string_view id);  // false: it is not there
+  void expire_pending(mono_ns now);
+
   // Whether a member with this type and these protocols can be in the group.
   [[nodiscard]] bool supports(std::string_view type, const std::vector<model::join_group::protocol>& protocols) const;
   // The common protocol that most members prefer. There is a member.
   [[nodiscard]] std::string select_protocol() const;
-  [[nodiscard]] bool all_joined() const { return joining_ == members_.size() && pending.empty(); }
+  [[nodiscard]] bool all_joined() const { return joining_ == members_.size() && pending_.empty(); }
   [[nodiscard]] std::size_t joining() const { return joining_; }
   // False when nobody who could lead has rejoined.
   [[nodiscard]] bool elect_joined_leader();
@@ -105,7 +115,6 @@ class live_group {
   std::optional<std::string> protocol;
   std::string leader;
   std::int64_t changed_ms = 0;
-  std::map<std::string, mono_ns, std::less<>> pending;  // ids given out by member_id_required, until when
 
   mono_ns phase_deadline{};  // preparing: joins close; completing and stable: who did not sync is dropped
   bool phase_timed = false;
@@ -120,12 +129,15 @@ class live_group {
 
  private:
   void count_protocols(const live_member& m, int by);
+  void count_bytes(live_member& m);
+  pending_map::iterator forget_pending(pending_map::iterator at);
 
   std::size_t& bytes_of_all_;
 
   std::map<std::string, live_member, std::less<>> members_;
   std::map<std::string, std::string, std::less<>> statics_;     // instance -> member id
   std::map<std::string, std::size_t, std::less<>> supporters_;  // protocol -> how many members support it
+  pending_map pending_;
   std::size_t joining_ = 0;
 };
 

@@ -95,9 +95,7 @@ refusal group_coordinator::impl::check_join(const model::join_group& c) const {
       c.session_timeout_ms > settings_.session_timeout_max_ms)
     return refusal::invalid_session_timeout;
   if (c.protocol_type.empty() || c.protocols.empty()) return refusal::inconsistent_protocol;
-  const std::size_t size = groups::bytes_of(c.protocols);
-  if (size > settings_.member_bytes_max) return refusal::invalid_request;
-  return member_bytes_ + size > settings_.members_bytes_max ? refusal::group_full : refusal::none;
+  return groups::bytes_of(c.protocols) > settings_.member_bytes_max ? refusal::invalid_request : refusal::none;
 }
 
 void group_coordinator::impl::refuse(live_group* g, joiner& j, refusal why, std::string_view id) {
@@ -115,6 +113,10 @@ void group_coordinator::impl::join(model::shard_id shard, const model::caller& w
     if (!may_create()) return refuse(nullptr, j, refusal::group_full, "");
     g = &open_or_create(shard, groups::make_key(who.vhost, c.group));
   }
+  if (!has_memory(*g, c)) {
+    refuse(g, j, refusal::group_full, "");
+    return close_if_idle(*g);
+  }
   if (!has_room(*g, c.member)) {
     refuse(g, j, refusal::group_full, "");
     if (g->find(c.member) != nullptr) remove_member(*g, std::string(c.member));
@@ -125,6 +127,13 @@ void group_coordinator::impl::join(model::shard_id shard, const model::caller& w
   else
     join_known(*g, j);
   close_if_idle(*g);
+}
+
+// Who is in already only gives up what it had for what it brings now.
+bool group_coordinator::impl::has_memory(live_group& g, const model::join_group& c) const {
+  const live_member* m = g.find(c.member);
+  const std::size_t others = member_bytes_ - (m != nullptr ? m->counted : 0);
+  return others + groups::bytes_of_member(c) <= settings_.members_bytes_max;
 }
 
 bool group_coordinator::impl::has_room(live_group& g, std::string_view member) const {
@@ -150,12 +159,12 @@ void group_coordinator::impl::join_new(live_group& g, joiner& j) {
   }
   std::string id = new_member_id(j.c.client_id);
   if (!j.c.member_id_required) return add_member(g, j, std::move(id));
-  if (g.pending.size() >= static_cast<std::size_t>(settings_.members_max))
+  if (g.pending().size() >= static_cast<std::size_t>(settings_.members_max))
     return refuse(&g, j, refusal::group_full, "");
   // KIP-394: the member joins with its id in a second request, so that a lost answer leaves no ghost in the
   // group.
   const mono_ns until = after(j.c.session_timeout_ms);
-  g.pending.emplace(id, until);
+  g.add_pending(id, until);
   arm(g, until);
   refuse(&g, j, refusal::member_id_required, id);
 }
@@ -163,9 +172,9 @@ void group_coordinator::impl::join_new(live_group& g, joiner& j) {
 void group_coordinator::impl::join_known(live_group& g, joiner& j) {
   const std::string_view id = j.c.member;
   if (!g.supports(j.c.protocol_type, j.c.protocols)) return refuse(&g, j, refusal::inconsistent_protocol, id);
-  if (const auto pending = g.pending.find(id); pending != g.pending.end()) {
+  if (g.pending().contains(id)) {
     if (j.c.instance) return refuse(&g, j, refusal::unknown_member, id);
-    g.pending.erase(pending);
+    g.erase_pending(id);
     return add_member(g, j, std::string(id));
   }
   if (const refusal r = check_member(g, id, j.c.instance); r != refusal::none) return refuse(&g, j, r, id);
@@ -314,18 +323,13 @@ refusal group_coordinator::impl::leave_one(live_group* g, const model::leave_gro
     if (id.empty()) id = *held;  // removal by an administrator, who knows only the static name
     if (id != *held) return refusal::fenced_instance;
   }
-  if (g->pending.contains(id)) {
-    remove_pending(*g, id);
+  if (g->erase_pending(id)) {
+    if (g->state == group_state::preparing) try_complete_join(*g);
     return refusal::none;
   }
   if (g->find(id) == nullptr) return refusal::unknown_member;
   remove_member(*g, id);
   return refusal::none;
-}
-
-void group_coordinator::impl::remove_pending(live_group& g, const std::string& id) {
-  g.pending.erase(id);
-  if (g.state == group_state::preparing) try_complete_join(g);
 }
 
 void group_coordinator::impl::remove_member(live_group& g, const std::string& id) {

@@ -278,7 +278,7 @@ TEST(Membership, LimitsAreKept) {
 }
 
 TEST(Membership, WhatMembersBringIsBounded) {
-  rig r({.member_bytes_max = 1000, .members_bytes_max = 2000});
+  rig r({.member_bytes_max = 1000, .members_bytes_max = 4000});
   client huge{.name = "huge", .protocols = {{"range", std::string(1000, 'x')}}};
   r.join(huge);
   client many{.name = "many"};
@@ -288,17 +288,43 @@ TEST(Membership, WhatMembersBringIsBounded) {
   EXPECT_THAT(r.said(), ElementsAre("0 huge join: invalid_request", "0 many join: invalid_request"));
   client a{.name = "a", .protocols = {{"range", std::string(900, 'x')}}};
   client b{.name = "b", .protocols = {{"range", std::string(900, 'x')}}};
-  client c{.name = "c"};
+  client c{.name = "c", .protocols = {{"range", std::string(900, 'x')}}};
   r.join(a);
   r.join(b, "other");
   r.join(c);
   EXPECT_THAT(r.said(), ElementsAre("0 c join: group_full"));
   r.pass(1000);
   (void)r.said();
+  r.sync(b, {{"b#1", "B"}}, "other");
+  r.join(b, "other");  // who is in already takes no more than before
+  EXPECT_EQ(r.said().size(), 2U);
+  EXPECT_EQ(b.generation, 2);
   r.leave(b, "other");
   r.join(c);
   EXPECT_THAT(r.said(), ElementsAre("1000 b leave: ok"));  // c waits for a
   EXPECT_EQ(r.state(), "PreparingRebalance a#1 c#1");
+}
+
+// Also by those who took an id and never come back with it.
+TEST(Membership, NamesOfMembersAreBounded) {
+  rig r({.members_bytes_max = 30'000});
+  const auto joined = [&r](bool id_required) {
+    std::size_t in = 0;
+    for (int i = 0; i < 100; ++i) {
+      client c{.name = std::string(1000, 'n'), .id_required = id_required, .waiter = 1};
+      r.join(c);
+      in += r.said() == lines{std::to_string(r.time.ms()) + " " + c.name + " join: group_full"} ? 0 : 1;
+    }
+    r.groups->drop(waiter_id{1});
+    return in;
+  };
+  for (const bool id_required : {true, true, false}) {
+    const std::size_t in = joined(id_required);
+    EXPECT_GT(in, 5U) << id_required;
+    EXPECT_LT(in, 30U) << id_required;
+    r.pass(20'000);
+    (void)r.said();
+  }
 }
 
 TEST(Membership, LastOneOutLeavesAnEmptyGroupBehind) {

@@ -210,7 +210,7 @@ void group_coordinator::impl::sweep_group(live_group& g, const groups::stored_gr
   }
   runs.finish();
   if (runs.items() != 0 && !append(g, group_record::offsets_removed, scratch_)) return;
-  if (left != 0 || g.state != group_state::empty || !g.pending.empty()) return;
+  if (left != 0 || g.state != group_state::empty || !g.pending().empty()) return;
   // Nobody is in it and it remembers nothing: the group ends.
   scratch_.clear();
   byte_writer(scratch_).text(g.key);

@@ -171,7 +171,7 @@ mono_ns group_coordinator::impl::next_deadline(const live_group& g) {
   mono_ns next{INT64_MAX};
   if (g.phase_timed) next = g.phase_deadline;
   for (const auto& [id, m] : g.members()) next = std::min(next, m.deadline);
-  for (const auto& [id, until] : g.pending) next = std::min(next, until);
+  for (const auto& [id, until] : g.pending()) next = std::min(next, until);
   return next;
 }
 
@@ -183,7 +183,7 @@ void group_coordinator::impl::on_timer(const std::string& key_of_group) {
   live_group& g = *it->second;
   g.timer = {};
   const mono_ns now = clock_.now();
-  std::erase_if(g.pending, [&](const auto& p) { return p.second <= now; });
+  g.expire_pending(now);
   expire_members(g, now);
   end_phase(g, now);
   try_complete_join(g);

@@ -15,9 +15,9 @@ struct group_settings {
   // Members of one group, and groups of one reactor. A member beyond is refused with group_full.
   std::int32_t members_max = 10'000;
   std::int32_t groups_max = 200'000;
-  // Names and metadata of the protocols that members bring: of one member (more is refused with invalid_request), and of
-  // all members of one reactor's groups together (group_full). A group's generation must also fit one record of the store,
-  // else its sync is refused with `internal`, as Kafka does.
+  // What members bring: names and metadata of the protocols of one member (more is refused with invalid_request), and of
+  // all members of one reactor's groups together, with their names and the ids that were given out (group_full). A
+  // group's generation must also fit one record of the store, else its sync is refused with `internal`, as Kafka does.
   std::size_t member_bytes_max = 1U << 20;
   std::size_t members_bytes_max = 256U << 20;
   // A member that is new must be answered within this time, else it is taken for gone even while its join is
