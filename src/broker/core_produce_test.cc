@@ -401,11 +401,11 @@ TEST(produce, nobody_overtakes_those_who_wait_for_room) {
 
 TEST(produce, waiting_is_bounded_in_bytes_and_time) {
   settings s;
-  s.limits.waiting_produce_bytes = 1000;
+  s.limits.waiting_produce_bytes = 10'000;
   rig r(1, s);
   r.create("t");
   spec big;
-  big.padding = 600;
+  big.padding = 6000;
   const byte_vector e = fake_format::make(big);
   r.store().set_room(errc::busy);
   auto p = rig::produce_of("t", 0, e);
@@ -418,6 +418,67 @@ TEST(produce, waiting_is_bounded_in_bytes_and_time) {
   r.exec->run_for(2000);
   EXPECT_EQ(r.me.get<model::produced>(kept).items[0].error, refusal::timed_out);
   EXPECT_FALSE(r.me.paused);
+}
+
+TEST(produce, what_waits_is_counted_with_what_it_costs_beside_its_bytes) {
+  settings s;
+  s.limits.waiting_produce_bytes = 100'000;
+  rig r(1, s);
+  r.create("t");
+  r.store().set_room(errc::busy);
+  std::size_t waiting = 0;
+  for (int i = 0; i < 10'000; ++i) waiting += r.me.has(r.send(model::produce{})) ? 0 : 1;
+  EXPECT_GT(waiting, 10U);
+  EXPECT_LT(waiting, 1000U);
+  r.store().set_room(errc::ok);
+  r.settle();
+  EXPECT_EQ(r.me.events.size(), 10'001U);  // with that of the topic
+  // All of it is given back.
+  r.store().set_room(errc::busy);
+  const byte_vector e = fake_format::make({});
+  const std::uint64_t put = r.send(rig::produce_of("t", 0, e));
+  EXPECT_FALSE(r.me.has(put));
+  r.store().set_room(errc::ok);
+  r.settle();
+  EXPECT_EQ(r.me.get<model::produced>(put).items[0].error, refusal::none);
+}
+
+// A sink may submit again before on_event returns; who was told to pause is told to go on all the same.
+TEST(produce, pressure_ends_also_when_answers_bring_new_commands) {
+  struct eager final : model::event_sink {
+    explicit eager(rig& node) : r(node) {}
+    void on_event(model::token t, model::event&& e) override {
+      const auto error = std::get<model::produced>(e).items.at(0).error;
+      if (error != refusal::none && t.raw() < 100) put(t.raw() + 100);
+      if (error == refusal::none) ++good;
+    }
+    void on_pressure(bool p) override { paused = p; }
+    void put(std::uint64_t token) {
+      const byte_vector e = fake_format::make({});
+      auto c = rig::produce_of(token < 100 ? "nowhere" : "t", 0, e);
+      c.timeout_ms = 3000;
+      r.port().submit(me, model::token(token), std::move(c));
+    }
+    rig& r;
+    model::session_id me{};
+    bool paused = false;
+    int good = 0;
+  };
+  for (const bool expires : {false, true}) {
+    rig r;
+    r.create("t");
+    eager sink(r);
+    sink.me = r.port().attach(sink, r.who);
+    r.store().set_room(errc::busy);
+    sink.put(1);
+    EXPECT_TRUE(sink.paused);
+    if (expires) r.exec->run_for(4000);
+    r.store().set_room(errc::ok);
+    r.settle();
+    EXPECT_EQ(sink.good, 1) << expires;
+    EXPECT_FALSE(sink.paused) << expires;
+    r.port().detach(sink.me);
+  }
 }
 
 TEST(produce, a_full_disk_refuses_bulk_and_lets_trims_go_on) {

@@ -5,6 +5,8 @@
 namespace weir::broker {
 namespace {
 
+// Pieces grow with what there is already: a small command takes little.
+constexpr std::size_t first_piece_bytes = 256;
 constexpr std::size_t piece_bytes = 4096;
 
 using text = std::string_view;
@@ -141,7 +143,7 @@ void keep(arena& m, model::delete_group_offsets& c) {
 bytes arena::data(bytes b) {
   if (b.empty()) return {};
   if (b.size() > left_) {
-    const std::size_t n = std::max(b.size(), piece_bytes);
+    const std::size_t n = std::max(b.size(), std::clamp(size_, first_piece_bytes, piece_bytes));
     pieces_.push_back(std::make_unique_for_overwrite<std::byte[]>(n));
     next_ = pieces_.back().get();
     left_ = n;

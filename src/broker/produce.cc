@@ -29,9 +29,10 @@ bool fail(model::produced::item& out, refusal why, std::string detail = {}) {
   return false;
 }
 
+// About what a copy takes.
 std::size_t bytes_of_command(const model::produce& c) {
-  std::size_t n = 0;
-  for (const auto& i : c.items) n += i.entry.size() + i.topic.name.size() + sizeof i;
+  std::size_t n = sizeof(owned_command) + c.items.size() * sizeof(model::produce::item);
+  for (const auto& i : c.items) n += i.entry.size() + i.topic.name.size();
   return n;
 }
 
@@ -281,11 +282,18 @@ void producer_part::wait(const reply_to& to, const model::caller& who, const mod
   const std::size_t size = bytes_of_command(c);
   if (waiting_bytes_ + size > k_.config.limits.waiting_produce_bytes) return refuse(to, who, c, refusal::busy);
   const std::int64_t ms = c.timeout_ms > 0 ? c.timeout_ms : default_wait_ms;
-  waiting_.push_back({to, own(who, c), k_.time.now() + ms * 1'000'000});
+  waiting_.push_back({to, own(who, c), k_.time.now() + ms * 1'000'000, size});
   waiting_bytes_ += size;
-  k_.stats.produces_waiting = waiting_.size();
-  if (waiting_.size() == 1) pressure_(true);
+  tell_pressure();
   arm();
+}
+
+void producer_part::tell_pressure() {
+  k_.stats.produces_waiting = waiting_.size();
+  const bool press = !waiting_.empty();
+  if (draining_ || pressing_ == press) return;
+  pressing_ = press;
+  pressure_(press);
 }
 
 void producer_part::refuse(const reply_to& to, const model::caller& who, const model::produce& c, refusal why) {
@@ -313,8 +321,8 @@ void producer_part::retry() {
     if (!may && may.error().code == errc::busy) break;
     const waiting w = std::move(waiting_.front());
     waiting_.pop_front();
+    waiting_bytes_ -= w.bytes;
     const auto& c = std::get<model::produce>(w.command->what);
-    waiting_bytes_ -= bytes_of_command(c);
     if (may) {
       run(w.to, w.command->who, c);
     } else {
@@ -322,8 +330,7 @@ void producer_part::retry() {
     }
   }
   draining_ = false;
-  k_.stats.produces_waiting = waiting_.size();
-  if (waiting_.empty()) pressure_(false);
+  tell_pressure();
 }
 
 void producer_part::arm() {
@@ -345,25 +352,22 @@ void producer_part::expire_waiting() {
       ++at;
       continue;
     }
-    waiting_bytes_ -= bytes_of_command(std::get<model::produce>(at->command->what));
+    waiting_bytes_ -= at->bytes;
     late.push_back(std::move(*at));
     at = waiting_.erase(at);
   }
-  k_.stats.produces_waiting = waiting_.size();
   for (const waiting& w : late)
     refuse(w.to, w.command->who, std::get<model::produce>(w.command->what), refusal::timed_out);
-  if (!late.empty() && waiting_.empty()) pressure_(false);
+  tell_pressure();
 }
 
 void producer_part::drop(const reply_sink* sink, std::uint64_t owner) {
-  const bool had = !waiting_.empty();
   std::erase_if(waiting_, [&](const waiting& w) {
     if (w.to.sink != sink || w.to.owner != owner) return false;
-    waiting_bytes_ -= bytes_of_command(std::get<model::produce>(w.command->what));
+    waiting_bytes_ -= w.bytes;
     return true;
   });
-  k_.stats.produces_waiting = waiting_.size();
-  if (had && waiting_.empty() && !draining_) pressure_(false);
+  tell_pressure();
 }
 
 void producer_part::stop() {

@@ -33,6 +33,7 @@ class producer_part {
     reply_to to;
     std::unique_ptr<owned_command> command;
     mono_ns until{};
+    std::size_t bytes = 0;  // of all that this takes
   };
   // An item that passed the checks and waits for its shard's append.
   struct planned {
@@ -71,6 +72,8 @@ class producer_part {
   void flush(batch& b, model::produced& out);
   void flush_all(model::produced& out);
   void wait(const reply_to& to, const model::caller& who, const model::produce& c);
+  // After what waits has changed: tells of it, each change once, whatever the sinks submitted meanwhile.
+  void tell_pressure();
   // Refuses the whole command for now; its producers may come back with it.
   void refuse(const reply_to& to, const model::caller& who, const model::produce& c, model::refusal why);
   void expire_waiting();
@@ -82,9 +85,11 @@ class producer_part {
   refused_producers refused_;
   std::size_t waiting_bytes_ = 0;
   bool draining_ = false;
+  bool pressing_ = false;  // as it was told last
   timer_id timer_{};
   // Reused from command to command.
   std::vector<batch> batches_;  // by shard of this reactor
+  std::uint64_t last_batch_ = 0;
   std::vector<std::array<std::byte, model::entry_format::stamp_bytes_max>> heads_;
   std::int64_t now_ms_ = 0;
   bool begun_ = false;  // a record of this command is written: the others may use the reserve, so that none is left out
