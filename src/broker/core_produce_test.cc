@@ -366,6 +366,26 @@ TEST(idempotence, the_number_of_producers_is_bounded) {
   EXPECT_EQ(r.put("t", 0, batch(0, 1, 0, 99)).base.raw(), 99);  // the newest are known
 }
 
+TEST(idempotence, producers_of_a_deleted_topic_are_not_counted) {
+  rig r;
+  r.create("t");
+  r.create("u");
+  const auto put = [&](std::string_view topic) {
+    spec s;
+    s.producer_id = 5;
+    s.producer_epoch = 0;
+    s.first_sequence = 0;
+    EXPECT_EQ(r.put(topic, 0, s).error, refusal::none);
+  };
+  put("t");
+  put("u");
+  EXPECT_EQ(r.at().stats().producers, 2U);
+  model::delete_topics d;
+  d.topics.push_back({"t", {}});
+  r.ask<model::topics_deleted>(d);
+  EXPECT_EQ(r.at().stats().producers, 1U);
+}
+
 TEST(produce, waits_for_room_in_order_and_tells_publishers) {
   rig r;
   r.create("t");

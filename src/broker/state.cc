@@ -62,6 +62,9 @@ void state_part::apply_changes(const model::applied_record& record) {
         break;
       }
       case model::log_change_kind::remove:
+        if (const partition* p = k_.find(c.log); p != nullptr && p->producers) {
+          k_.stats.producers -= p->producers->size();
+        }
         k_.partitions.erase(c.log);
         break;
       case model::log_change_kind::trim:
