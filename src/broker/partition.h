@@ -25,6 +25,8 @@ struct partition {
   std::unique_ptr<producer_table> producers;  // null: none was seen
   // Numbers of the fetches that wait for data here (fetch.h). Not state.
   std::vector<std::uint64_t> waiters;
+  // The record in the making that has an entry for this log (produce.h). Not state.
+  std::uint64_t in_batch = 0;
 };
 
 }  // namespace weir::broker

@@ -52,7 +52,10 @@ void producer_part::run(const reply_to& to, const model::caller& who, const mode
   model::produced out;
   out.items.resize(c.items.size());
   heads_.resize(std::max(heads_.size(), c.items.size()));
-  if (batches_.empty()) batches_.resize(k_.where.shards_per_reactor);
+  if (batches_.empty()) {
+    batches_.resize(k_.where.shards_per_reactor);
+    for (batch& b : batches_) b.number = ++last_batch_;
+  }
   now_ms_ = k_.time.wall().raw();
   observed_ = model::ticket{};
   begun_ = false;
@@ -84,8 +87,7 @@ void producer_part::plan(const model::caller& who, const model::produce& c, std:
 
   batch& b = batches_[static_cast<std::size_t>(p.shard.raw()) % k_.where.shards_per_reactor];
   // What follows looks at the log as it is after everything before: a second entry for one log needs the first applied.
-  const auto same_log = [&](const model::new_entry& e) { return e.log == p.log; };
-  if (std::any_of(b.record.entries.begin(), b.record.entries.end(), same_log)) flush(b, out);
+  if (p.in_batch == b.number) flush(b, out);
   const model::offset base = p.end;
   answer.log_start = p.start;
   if (!in_sequence(p, *producer, answer)) return;
@@ -105,6 +107,7 @@ void producer_part::plan(const model::caller& who, const model::produce& c, std:
   b.record.entries.push_back({p.log, in.format, facts.count, append_time ? *append_time : facts.max_timestamp_ms, epoch,
                               bytes(heads_[index]).first(n), entry.subspan(n)});
   b.record.shard = p.shard;
+  p.in_batch = b.number;
   b.items.push_back({index, base, p.log, *producer});
   b.bytes += size;
   b.idempotent |= producer->producer_id >= 0;
@@ -270,6 +273,7 @@ void producer_part::flush(batch& b, model::produced& out) {
   b.made.clear();
   b.bytes = 0;
   b.idempotent = false;
+  b.number = ++last_batch_;
 }
 
 void producer_part::flush_all(model::produced& out) {

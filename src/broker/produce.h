@@ -44,6 +44,7 @@ class producer_part {
   };
   // What goes into one record.
   struct batch {
+    std::uint64_t number = 0;  // no two batches have the same
     model::new_record record;
     std::vector<planned> items;
     std::vector<byte_vector> made;  // entries that were compressed anew
