@@ -71,10 +71,39 @@ result<void> write_durably(const std::string& folder, const std::string& path, c
   return platform::sync_folder_path(folder, folder);
 }
 
+// With its name on disk, and those of the folders above it that were made for it.
 result<void> make_folder(const std::string& path) {
   std::error_code error;
+  std::vector<std::filesystem::path> holders;
+  for (auto at = std::filesystem::absolute(path, error).lexically_normal();
+       !error && !std::filesystem::exists(at, error) && at.has_relative_path(); at = at.parent_path()) {
+    holders.push_back(at.parent_path());
+  }
   std::filesystem::create_directories(path, error);
   if (error) return platform::fault_from_errno(error.value(), "create the data folder " + path);
+  for (const auto& holder : holders) {
+    if (auto ok = platform::sync_folder_path(holder, holder); !ok) return ok;
+  }
+  return {};
+}
+
+// Before the facts: from then on a store that is not there is one that was lost.
+result<void> make_store_folders(const data_folder& of) {
+  std::error_code error;
+  for (std::uint32_t i = 0; i < of.facts.reactors; ++i) {
+    std::filesystem::create_directory(of.store_path(i), error);
+    if (error) return platform::fault_from_errno(error.value(), "create " + of.store_path(i));
+  }
+  return {};
+}
+
+result<void> check_store_folders(const data_folder& of) {
+  std::error_code error;
+  for (std::uint32_t i = 0; i < of.facts.reactors; ++i) {
+    if (std::filesystem::is_directory(of.store_path(i), error)) continue;
+    return fault(errc::corrupt,
+                 "the store " + of.store_path(i) + " is missing; restore it from a backup of this folder");
+  }
   return {};
 }
 
@@ -124,14 +153,16 @@ result<data_folder> open_data_folder(const std::string& path, const folder_facts
     auto facts = parse_facts(**text);
     if (!facts) return fault(facts.error().code, file + ": " + facts.error().text);
     out.facts = std::move(*facts);
+    if (auto ok = check_store_folders(out); !ok) return ok.error();
     return out;
   }
   std::error_code error;
-  if (std::filesystem::exists(out.store_path(0), error)) {
+  if (std::filesystem::exists(out.store_path(0), error) && !std::filesystem::is_empty(out.store_path(0), error)) {
     return fault(errc::corrupt, file + " is missing, but there are stores; restore it from a backup of this folder");
   }
   out.created = true;
   out.facts.cluster_id = draw_cluster_id(random);
+  if (auto ok = make_store_folders(out); !ok) return ok.error();
   if (auto ok = write_durably(path, file, print_facts(out.facts)); !ok) return ok.error();
   return out;
 }

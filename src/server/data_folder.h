@@ -40,7 +40,8 @@ struct data_folder {
   [[nodiscard]] std::string admin_socket() const { return path + "/admin.sock"; }
 };
 
-// Opens or makes the folder; `fresh` is used when it is made (cluster_id is drawn). The facts are durable on return.
+// Opens or makes the folder; `fresh` is used when it is made (cluster_id is drawn). The facts and the stores' folders are
+// durable on return. corrupt: a store's folder is missing.
 [[nodiscard]] result<data_folder> open_data_folder(const std::string& path, const folder_facts& fresh, rng& random);
 
 }  // namespace weir::server

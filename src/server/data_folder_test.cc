@@ -56,11 +56,34 @@ TEST(data_folder, is_made_once_and_kept) {
     EXPECT_EQ(again->facts.cluster_id, id);
     EXPECT_EQ(again->facts.reactors, 2U);
   }
-  std::filesystem::create_directory(path + "/r0");
+  EXPECT_TRUE(std::filesystem::is_directory(path + "/r1"));
   std::ofstream(path + "/weir.folder") << "nonsense";
   EXPECT_EQ(open_data_folder(path, fresh, random).error().code, errc::corrupt);
   std::filesystem::remove(path + "/weir.folder");
+  EXPECT_TRUE(open_data_folder(path, fresh, random)) << "nothing but what a crash before the facts leaves";
+  std::filesystem::remove(path + "/weir.folder");
+  std::ofstream(path + "/r0/wal") << "data";
   EXPECT_EQ(open_data_folder(path, fresh, random).error().code, errc::corrupt) << "stores without their folder's facts";
+  std::filesystem::remove_all(name);
+}
+
+// A store that was lost must not be taken for one that was never there.
+TEST(data_folder, a_missing_store_is_damage) {
+  std::string name = testing::TempDir() + "weir_folder_XXXXXX";
+  ASSERT_NE(::mkdtemp(name.data()), nullptr);
+  platform::posix_rng random;
+  folder_facts fresh;
+  fresh.reactors = 3;
+  EXPECT_TRUE(open_data_folder(name + "/data", fresh, random));
+  for (const std::string store : {"/data/r2", "/data/r0"}) {
+    std::filesystem::remove(name + store);
+    const auto again = open_data_folder(name + "/data", fresh, random);
+    ASSERT_FALSE(again);
+    EXPECT_EQ(again.error().code, errc::corrupt);
+    EXPECT_NE(again.error().text.find(store), std::string::npos) << again.error().text;
+    std::filesystem::create_directory(name + store);
+  }
+  EXPECT_TRUE(open_data_folder(name + "/data", fresh, random));
   std::filesystem::remove_all(name);
 }
 
