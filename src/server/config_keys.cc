@@ -56,6 +56,8 @@ config_key scaled(std::string name, std::string kind, std::string doc, finder<Fi
 }
 
 constexpr std::int64_t no_max = std::numeric_limits<std::int64_t>::max();
+// In nanoseconds it is still a number, and stays one when it is added to a time.
+constexpr std::int64_t century_ms = 36'500LL * 86'400'000;
 
 template<class Find>
 config_key integer(std::string name, std::string doc, Find find, std::int64_t min, std::int64_t max) {
@@ -68,7 +70,7 @@ config_key size(std::string name, std::string doc, Find find, std::int64_t min, 
   return scaled<field>(std::move(name), "bytes", std::move(doc), find, min, max, parse_bytes, print_bytes, false);
 }
 template<class Find>
-config_key duration(std::string name, std::string doc, Find find, std::int64_t min, std::int64_t max = no_max) {
+config_key duration(std::string name, std::string doc, Find find, std::int64_t min, std::int64_t max = century_ms) {
   using field = std::remove_reference_t<std::invoke_result_t<Find, server_config&>>;
   return scaled<field>(std::move(name), "duration", std::move(doc), find, min, max, parse_duration_ms,
                        print_duration_ms, false);

@@ -130,6 +130,19 @@ TEST_F(config_test, bad_values_are_refused_with_the_place) {
 }
 
 // Uncommented, the example file must load and change nothing.
+// Times are added up in nanoseconds of 63 bits.
+TEST_F(config_test, a_duration_is_a_century_at_most) {
+  int durations = 0;
+  for (const config_key& k : config_keys()) {
+    if (k.kind != "duration") continue;
+    ++durations;
+    EXPECT_NE(why({"", {}, {{k.name, "36501d"}}}), "") << k.name;
+  }
+  EXPECT_GT(durations, 8);
+  EXPECT_EQ(why({"", {}, {{"limits.idle", "36500d"}}}), "");
+  EXPECT_EQ(why({"", {}, {{"kafka.log_retention", "never"}}}), "");
+}
+
 TEST_F(config_test, the_example_file_names_every_key_at_its_default) {
   std::string text = example_file();
   for (const config_key& k : config_keys()) {
