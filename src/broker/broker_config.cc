@@ -2,14 +2,18 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdint>
 #include <string>
 
+#include "broker/config_table.h"
 #include "broker/topic_config_kept.h"
 
 namespace weir::broker {
 namespace {
+
+using config_table::built_in;
+using config_table::entry_of;
+using config_table::wanted;
 
 using type = model::config_entry::type;
 using source = model::config_entry::source;
@@ -120,23 +124,18 @@ constexpr std::array broker_table{
 
 // ---- what is kept -----------------------------------------------------------------------------------------------------
 
-fault wrong(std::string_view text, std::string_view want) {
-  return {errc::invalid, "'" + std::string(text) + "' is not valid: expected " + std::string(want)};
-}
-
 template<std::int64_t Low, std::int64_t High>
 result<void> number(std::string_view text) {
-  std::int64_t v = 0;
-  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), v);
-  if (ec == std::errc{} && end == text.data() + text.size() && v >= Low && v <= High) return {};
-  return wrong(text, "a number from " + std::to_string(Low) + " to " + std::to_string(High));
+  const auto v =
+      config_table::number(text, Low, High, "a number from " + std::to_string(Low) + " to " + std::to_string(High));
+  if (!v) return v.error();
+  return {};
 }
 
 result<void> part_of_one(std::string_view text) {
-  double v = 0;
-  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), v);
-  if (ec == std::errc{} && end == text.data() + text.size() && v >= 0.0 && v <= 1.0) return {};
-  return wrong(text, "a number from 0 to 1");
+  const auto v = config_table::part_of_one(text);
+  if (!v) return v.error();
+  return {};
 }
 
 result<void> any_text(std::string_view) { return {}; }
@@ -212,22 +211,12 @@ constexpr std::array refused_table{
                  "kafka.producer_id_expiration in the configuration file is the like of it"},
 };
 
-bool wanted(const std::optional<std::vector<std::string_view>>& keys, std::string_view name) {
-  return !keys || std::find(keys->begin(), keys->end(), name) != keys->end();
-}
-
-const settings& built_in() {
-  static const settings s;
-  return s;
-}
-
 }  // namespace
 
 std::span<const kept_broker_config> kept_broker_configs() { return kept_table; }
 
 const kept_broker_config* find_kept_broker_config(std::string_view name) {
-  const auto at = std::find_if(kept_table.begin(), kept_table.end(), [&](const auto& k) { return k.name == name; });
-  return at == kept_table.end() ? nullptr : &*at;
+  return config_table::find(kept_table, name);
 }
 
 result<type> changeable_broker_config(std::string_view name, bool all_nodes) {
@@ -237,12 +226,12 @@ result<type> changeable_broker_config(std::string_view name, bool all_nodes) {
     return fault(errc::unsupported, std::string(name) + " can be set for a node, not for all nodes at once");
   }
   const std::string cannot = std::string(name) + " cannot be changed while the broker runs";
-  for (const refused_name& r : refused_table) {
-    if (r.name == name) return fault(errc::unsupported, cannot + ": " + std::string(r.instead));
+  if (const refused_name* r = config_table::find(refused_table, name)) {
+    return fault(errc::unsupported, cannot + ": " + std::string(r->instead));
   }
-  const bool shown =
-      std::any_of(broker_table.begin(), broker_table.end(), [&](const auto& k) { return k.name == name; });
-  if (shown) return fault(errc::unsupported, cannot + ": set it in the configuration file");
+  if (config_table::find(broker_table, name) != nullptr) {
+    return fault(errc::unsupported, cannot + ": set it in the configuration file");
+  }
   return fault(errc::not_found, "unknown broker config name: " + std::string(name.substr(0, 256)));
 }
 
@@ -263,20 +252,14 @@ std::vector<model::config_entry> describe_broker_config(const broker_values& bro
   std::vector<model::config_entry> out;
   for (const broker_key& key : broker_table) {
     if (!wanted(keys, key.name)) continue;
-    model::config_entry e;
-    e.name = key.name;
-    e.kind = key.kind;
+    model::config_entry e = entry_of(key, documentation);
     e.read_only = !is_topic_default(key.name);
-    if (documentation) e.documentation = key.documentation;
     broker.finish(e, key.name, key.text(broker.config), key.text(built_in()));
     out.push_back(std::move(e));
   }
   for (const kept_broker_config& kept : kept_table) {
     if (broker.find(kept.name) == nullptr || !wanted(keys, kept.name)) continue;
-    model::config_entry e;
-    e.name = kept.name;
-    e.kind = kept.kind;
-    if (documentation) e.documentation = kept.documentation;
+    model::config_entry e = entry_of(kept, documentation);
     broker.finish_kept(e);
     out.push_back(std::move(e));
   }
@@ -294,12 +277,10 @@ std::vector<model::config_entry> describe_common_config(const dynamic_configs& s
     const topic_config_key* key = find_topic_default(name);
     const kept_broker_config* kept = find_kept_broker_config(name);
     if (key == nullptr && kept == nullptr) continue;  // of another version
-    model::config_entry e;
-    e.name = name;
-    e.kind = key != nullptr ? key->kind : kept->kind;
+    model::config_entry e = key != nullptr ? entry_of(*key, documentation) : entry_of(*kept, documentation);
+    e.name = name;  // the broker's, also where the line is the topics'
     e.value = value;
     e.from = source::cluster_set;
-    if (documentation) e.documentation = key != nullptr ? key->documentation : kept->documentation;
     e.synonyms.push_back({name, value, source::cluster_set});
     out.push_back(std::move(e));
   }

@@ -3,25 +3,19 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstdio>
 
+#include "broker/config_table.h"
 #include "broker/topic_config_kept.h"
 
 namespace weir::broker {
 namespace {
 
+using config_table::built_in;
+using config_table::entry_of;
+using config_table::number;
+using config_table::wanted;
+using config_table::wrong;
 using type = model::config_entry::type;
-
-fault wrong(std::string_view text, std::string_view want) {
-  return {errc::invalid, "'" + std::string(text) + "' is not valid: expected " + std::string(want)};
-}
-
-result<std::int64_t> number(std::string_view text, std::int64_t low, std::int64_t high, std::string_view want) {
-  std::int64_t v = 0;
-  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), v);
-  if (ec != std::errc{} || end != text.data() + text.size() || v < low || v > high) return wrong(text, want);
-  return v;
-}
 
 std::string real_text(double v) {
   std::array<char, 32> buffer{};
@@ -32,7 +26,7 @@ std::string real_text(double v) {
 // Numbers differ only in their place and range, so one template makes their setters.
 template<class Field>
 result<void> put(Field& field, std::string_view text, std::int64_t low, std::int64_t high, std::string_view want) {
-  const auto v = number(text, low, high, want);
+  const auto v = number<std::int64_t>(text, low, high, want);
   if (!v) return v.error();
   field = static_cast<Field>(*v);
   return {};
@@ -62,12 +56,9 @@ result<void> put_cleanup(std::string_view text, topic_settings& out) {
 }
 
 result<void> put_ratio(std::string_view text, topic_settings& out) {
-  double v = 0;
-  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), v);
-  if (ec != std::errc{} || end != text.data() + text.size() || !(v >= 0.0 && v <= 1.0)) {
-    return wrong(text, "a number from 0 to 1");
-  }
-  out.policy.min_cleanable_ratio = v;
+  const auto v = config_table::part_of_one(text);
+  if (!v) return v.error();
+  out.policy.min_cleanable_ratio = *v;
   return {};
 }
 
@@ -99,7 +90,7 @@ result<void> put_gzip_level(std::string_view text, topic_settings& out) {
 }
 
 result<void> put_min_insync(std::string_view text, topic_settings&) {
-  const auto v = number(text, 1, INT16_MAX, "1");
+  const auto v = number<std::int64_t>(text, 1, INT16_MAX, "1");
   if (!v) return v.error();
   if (*v != 1) return fault(errc::invalid, "only 1 can be met: this node keeps one replica of each partition");
   return {};
@@ -205,15 +196,6 @@ constexpr std::array table{
 
 using source = model::config_entry::source;
 
-bool wanted(const std::optional<std::vector<std::string_view>>& keys, std::string_view name) {
-  return !keys || std::find(keys->begin(), keys->end(), name) != keys->end();
-}
-
-const settings& built_in() {
-  static const settings s;
-  return s;
-}
-
 }  // namespace
 
 std::span<const topic_config_key> topic_config_table() { return table; }
@@ -233,10 +215,7 @@ std::int32_t compression_rules::level_of(model::compression_kind k) const {
   return 0;
 }
 
-const topic_config_key* find_topic_config(std::string_view name) {
-  const auto at = std::find_if(table.begin(), table.end(), [&](const auto& k) { return k.name == name; });
-  return at == table.end() ? nullptr : &*at;
-}
+const topic_config_key* find_topic_config(std::string_view name) { return config_table::find(table, name); }
 
 const topic_config_key* find_topic_default(std::string_view broker_name) {
   const auto at = std::find_if(table.begin(), table.end(), [&](const auto& k) { return k.broker_name == broker_name; });
@@ -296,10 +275,7 @@ std::vector<model::config_entry> describe_topic_config(const model::config_map& 
   std::vector<model::config_entry> out;
   for (const topic_config_key& key : table) {
     if (!wanted(keys, key.name)) continue;
-    model::config_entry e;
-    e.name = key.name;
-    e.kind = key.kind;
-    if (documentation) e.documentation = key.documentation;
+    model::config_entry e = entry_of(key, documentation);
     const auto at = overrides.find(key.name);
     if (at != overrides.end()) e.synonyms.push_back({e.name, at->second, source::topic_override});
     broker.finish(e, key.broker_name, key.default_text(broker.config), key.default_text(built_in()));
@@ -308,12 +284,9 @@ std::vector<model::config_entry> describe_topic_config(const model::config_map& 
   for (const kept_config& kept : kept_configs()) {
     const auto at = overrides.find(kept.name);
     if (at == overrides.end() || !wanted(keys, kept.name)) continue;
-    model::config_entry e;
-    e.name = kept.name;
-    e.kind = kept.kind;
+    model::config_entry e = entry_of(kept, documentation);
     e.value = at->second;
     e.from = source::topic_override;
-    if (documentation) e.documentation = kept.documentation;
     e.synonyms.push_back({e.name, e.value, source::topic_override});
     out.push_back(std::move(e));
   }

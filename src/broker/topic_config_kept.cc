@@ -1,24 +1,21 @@
 #include "broker/topic_config_kept.h"
 
-#include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdint>
 #include <string>
+
+#include "broker/config_table.h"
 
 namespace weir::broker {
 namespace {
 
 using type = model::config_entry::type;
 
-fault wrong(std::string_view text, std::string_view want) {
-  return {errc::invalid, "'" + std::string(text) + "' is not valid: expected " + std::string(want)};
-}
+using config_table::wrong;
 
 result<void> number(std::string_view text, std::int64_t low, std::int64_t high, std::string_view want) {
-  std::int64_t v = 0;
-  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), v);
-  if (ec != std::errc{} || end != text.data() + text.size() || v < low || v > high) return wrong(text, want);
+  const auto v = config_table::number(text, low, high, want);
+  if (!v) return v.error();
   return {};
 }
 
@@ -102,9 +99,6 @@ constexpr std::array table{
 
 std::span<const kept_config> kept_configs() { return table; }
 
-const kept_config* find_kept_config(std::string_view name) {
-  const auto at = std::find_if(table.begin(), table.end(), [&](const auto& k) { return k.name == name; });
-  return at == table.end() ? nullptr : &*at;
-}
+const kept_config* find_kept_config(std::string_view name) { return config_table::find(table, name); }
 
 }  // namespace weir::broker
