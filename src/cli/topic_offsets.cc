@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <numeric>
 
 namespace weir::cli {
 namespace {
@@ -69,8 +71,8 @@ result<std::map<std::int32_t, listed_offset>> list_offsets(kafka_client& client,
 }
 
 std::vector<std::int32_t> all_partitions(std::int32_t count) {
-  std::vector<std::int32_t> out;
-  for (std::int32_t p = 0; p < count; ++p) out.push_back(p);
+  std::vector<std::int32_t> out(static_cast<std::size_t>(std::max(count, 0)));
+  std::iota(out.begin(), out.end(), 0);
   return out;
 }
 

@@ -177,8 +177,7 @@ mono_ns group_coordinator::impl::next_deadline(const live_group& g) {
 
 void group_coordinator::impl::on_timer(const std::string& key_of_group) {
   const turn t(*this);
-  const std::string key = key_of_group;  // ours; the timer's task goes away with the timer
-  const auto it = live_.find(key);
+  const auto it = live_.find(key_of_group);  // which goes away with the timer: not to be used below
   if (it == live_.end()) return;
   live_group& g = *it->second;
   g.timer = {};
