@@ -144,6 +144,7 @@ bool connection::flush(mono_ns now) {
     feed_buffered(now);
     session_->on_turn(now);
   }
+  const bool held = !input_.empty() && !may_read();
   const send_state state = send();
   if (state == send_state::failed) return false;
   const std::size_t backlog = unsent();
@@ -158,6 +159,8 @@ bool connection::flush(mono_ns now) {
     return false;
   }
   if (state == send_state::blocked) watch_output();
+  // Requests that waited for a large answer to go out: nothing else would present them again.
+  if (held && may_read()) return true;
   watch_input();
   return state == send_state::more;
 }

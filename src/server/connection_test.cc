@@ -32,7 +32,7 @@ class echo final : public protocol::session {
   std::size_t on_bytes(bytes in, mono_ns) override {
     s_.largest_view = std::max(s_.largest_view, in.size());
     std::size_t at = 0;
-    while (at < in.size() && s_.may_read && !close_) {
+    while (at < in.size() && s_.may_read && !close_ && host_.unsent() < protocol::output_high_bytes) {
       const auto length = static_cast<std::size_t>(in[at]);
       if (in.size() - at < 1 + length) break;
       on_frame(in.subspan(at, 1 + length));
@@ -195,6 +195,14 @@ TEST_F(connection_test, large_shared_answers_arrive_and_the_session_hears_of_roo
   EXPECT_EQ(std::memcmp(got.data(), state_.payload->data(), got.size()), 0);
   turn_until([&] { return state_.writable == 1; });
   EXPECT_EQ(state_.payload.use_count(), 1) << "nothing holds the shared bytes after they were sent";
+}
+
+TEST_F(connection_test, requests_behind_a_large_answer_go_on_when_it_went_out) {
+  make();
+  state_.shared_answer = protocol::output_high_bytes;  // small enough to go out in one turn
+  const auto fd = connect();
+  send(fd, std::string_view("\1a\1b\1c", 6));
+  EXPECT_EQ(receive(fd, 3 * state_.shared_answer).size(), 3 * state_.shared_answer);
 }
 
 TEST_F(connection_test, reading_stops_while_too_much_is_unsent) {
