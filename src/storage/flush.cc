@@ -133,7 +133,8 @@ void flush::append_copy(bytes data) {
 // in the other way.
 bytes flush::stage(bytes data) {
   while (!data.empty() && (op_.staged != nullptr || begin_stage())) {
-    const mutable_bytes room = op_.staged->all().subspan(write_at_ % platform::disk_block_bytes + op_.size);
+    const mutable_bytes room =
+        op_.staged->all().first(write_bytes_).subspan(write_at_ % platform::disk_block_bytes + op_.size);
     const std::size_t n = std::min(room.size(), data.size());
     std::memcpy(room.data(), data.data(), n);
     op_.size += n;

@@ -30,7 +30,10 @@ struct write_op {
 
 class flush {
  public:
-  explicit flush(core& c) : core_(c) {}
+  // Writes are as large as gentle_write_bytes or, in a hurry, data_write_bytes.
+  flush(core& c, bool gentle)
+      : core_(c), write_bytes_(gentle ? c.options.gentle_write_bytes : c.options.data_write_bytes) {}
+  void hurry() { write_bytes_ = core_.options.data_write_bytes; }
 
   // The log's entries in [from, to) are to be written.
   void add(log_state& log, model::offset from, model::offset to, std::uint64_t bytes_now);
@@ -69,6 +72,7 @@ class flush {
   void cut_staged(write_op op);
 
   core& core_;
+  std::size_t write_bytes_;
   std::vector<item> own_;
   std::vector<item> small_;
   std::size_t own_at_ = 0;

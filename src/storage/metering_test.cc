@@ -23,7 +23,7 @@ class metering : public store_fixture {
 
 TEST_F(metering, a_checkpoint_that_nobody_waits_for_is_spread_over_half_the_time_of_its_data) {
   crash();
-  options.data_write_bytes = 16U << 10;
+  options.gentle_write_bytes = 16U << 10;
   open();
   wait(2000);
   fill(600);  // more than checkpoint_bytes
@@ -38,7 +38,7 @@ TEST_F(metering, a_checkpoint_that_nobody_waits_for_is_spread_over_half_the_time
 
 TEST_F(metering, a_checkpoint_under_way_hurries_when_somebody_waits_for_it) {
   crash();
-  options.data_write_bytes = 16U << 10;
+  options.gentle_write_bytes = 16U << 10;
   open();
   wait(8000);
   fill(600);
@@ -52,7 +52,7 @@ TEST_F(metering, a_checkpoint_under_way_hurries_when_somebody_waits_for_it) {
 
 TEST_F(metering, a_checkpoint_under_way_hurries_when_memory_fills) {
   crash();
-  options.data_write_bytes = 16U << 10;
+  options.gentle_write_bytes = 16U << 10;
   open();
   wait(8000);
   fill(600);

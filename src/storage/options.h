@@ -47,8 +47,9 @@ struct store_options {
   std::uint32_t index_span_bytes = 32U << 10;        // one sparse index entry per so many bytes
   std::uint32_t read_ahead_bytes = 1U << 20;         // the largest single read, unless one entry is larger
   std::uint32_t block_read_bytes = platform::past_cache_least_bytes;  // from so much on a read takes whole blocks
-  std::uint32_t data_write_bytes = 1U << 20;                          // the largest single write
-  std::uint32_t data_writes_in_flight = 4;                            // metering: writes of a checkpoint at a time
+  std::uint32_t data_write_bytes = 1U << 20;                          // the largest single write, in a hurry
+  std::uint32_t gentle_write_bytes = 128U << 10;                      // and when there is time
+  std::uint32_t data_writes_in_flight = 8;                            // metering: writes of a checkpoint at a time
   std::uint32_t data_syncs_in_flight = 32;                            // many: the file system commits them together
   std::int64_t checkpoint_spread_ms = 5'000;                          // and at most so long, if nothing waits for it
   std::uint64_t manifest_rewrite_bytes = 32ULL << 20;

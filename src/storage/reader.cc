@@ -207,14 +207,14 @@ void reader::ask_disk(const disk_read_ptr& op) {
           return op->done(fault(got.error().code, place(op->file_name, op->position) + ": " + got.error().text));
         if (*got < lead + want)
           return op->done(fault(errc::corrupt, place(op->file_name, op->position) + ": the file ends early"));
-        const auto there = std::min<std::uint64_t>(*got - lead, op->end_position - op->position);
-        fetched(op, buffer, bytes(buffer->all()).subspan(lead, static_cast<std::size_t>(there)));
+        fetched(op, buffer, bytes(buffer->all()).subspan(lead, *got - lead));
       });
 }
 
-// The bytes from op->position on are there.
+// The bytes from op->position on are there, and perhaps more than the extent had when this read came to it.
 void reader::fetched(const disk_read_ptr& op, const std::shared_ptr<io_buffer>& buffer, bytes there) {
-  auto more = take(*op, buffer, there);
+  const std::uint64_t left = op->end_position - op->position;
+  auto more = take(*op, buffer, there.first(static_cast<std::size_t>(std::min<std::uint64_t>(there.size(), left))));
   if (!more) return op->done(more.error());
   if (*more) return fetch(op);
   if (op->full && op->in_order) {

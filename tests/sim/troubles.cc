@@ -31,6 +31,7 @@ storage::store_options draw_store_options(sim_rng& dice) {
   o.read_ahead_bytes = static_cast<std::uint32_t>(dice.between(1, 8) << 12);
   o.block_read_bytes = 4096;
   o.data_write_bytes = static_cast<std::uint32_t>(dice.between(1, 4) << 12);
+  o.gentle_write_bytes = 4096;
   o.checkpoint_spread_ms = static_cast<std::int64_t>(dice.between(0, 50));
   o.manifest_rewrite_bytes = dice.between(2, 16) << 10;
   o.quiet_ms = static_cast<std::int64_t>(dice.between(2, 40));
