@@ -26,14 +26,14 @@ def memory(pid):
 
 
 def disk(path):
-    """Writes, bytes written and flushes that the disk below `path` has completed."""
+    """Bytes read, writes, bytes written and flushes that the disk below `path` has completed."""
     device = os.stat(path).st_dev
     wanted = f"{os.major(device)} {os.minor(device)} "
     with open("/proc/diskstats") as f:
         for line in f:
             if " ".join(line.split()).startswith(wanted):
                 fields = line.split()
-                return {"writes": int(fields[7]), "bytes_written": int(fields[9]) * 512, "flushes": int(fields[18]) if len(fields) > 18 else None}
+                return {"bytes_read": int(fields[5]) * 512, "writes": int(fields[7]), "bytes_written": int(fields[9]) * 512, "flushes": int(fields[18]) if len(fields) > 18 else None}
     return {}
 
 

@@ -55,7 +55,7 @@ struct settings {
   bool clamp_replication_factor =
       false;  // kafka.clamp_replication_factor: 3 asked on one node becomes 1, not a refusal
   std::int32_t message_max_bytes = 1'048'588;                     // message.max.bytes: default of max.message.bytes
-  std::int64_t fetch_max_bytes = 55LL << 20;                      // fetch.max.bytes: cap of one fetch answer
+  std::int64_t fetch_max_bytes = 8LL << 20;                       // fetch.max.bytes: cap of one fetch answer
   std::int64_t producer_id_expiration_ms = 24LL * 3600 * 1000;    // producer.id.expiration.ms
   std::int64_t producer_id_check_interval_ms = 10LL * 60 * 1000;  // how often idle producer state is swept
   bool delete_topics_enabled = true;                              // delete.topic.enable
