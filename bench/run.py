@@ -53,6 +53,8 @@ class Visit:
         try:
             told["version"] = self.contender.broker.version()
             told.update(scenario.run(self.contender, seconds))
+            if told.get("rate", 0) is None:
+                raise RuntimeError("no answer came within the time of the measurement")
         except Exception as error:  # one failure must not end the night's run; it is kept as the result
             told["error"] = f"{type(error).__name__}: {error}"[-800:]
             traceback.print_exc()
