@@ -98,11 +98,12 @@ void reactor::stop() {
 }
 
 void reactor::turn() {
-  bool worked = wait_for_work();
-  for (int i = 0; i < handlers_per_turn_max && asio_->context.poll_one() != 0; ++i) worked = true;
-  worked |= drain_mailbox();
-  worked |= run_timers();
-  worked |= run_deferred();
+  wait_for_work();
+  for (int i = 0; i < handlers_per_turn_max && asio_->context.poll_one() != 0; ++i) {
+  }
+  drain_mailbox();
+  run_timers();
+  run_deferred();
   // Hooks run even after an idle wake-up: the disk may have completions that no event announced yet. What a hook starts
   // (a session that reads on because its output drained) is looked after by a second round before the next sleep.
   more_work_ = run_hooks();
@@ -113,25 +114,24 @@ void reactor::turn() {
   more_work_ |= !deferred_.empty();
 }
 
-// Blocks until there is something to do; returns whether a handler ran.
-bool reactor::wait_for_work() {
+// Blocks until there is something to do.
+void reactor::wait_for_work() {
   using std::chrono::nanoseconds;
-  if (more_work_) return false;
-  if (options_.spin.count() > 0 && spin_for_work()) return true;
+  if (more_work_) return;
+  if (options_.spin.count() > 0 && spin_for_work()) return;
   const auto due = timers_.next_due();
   // Rounded up to what epoll can wait for, so that a timer never needs a second, empty turn.
   std::int64_t wait_ns = 1'000'000'000;
   if (due) wait_ns = std::min(wait_ns, *due - clock_.now());
-  if (wait_ns <= 0) return false;
+  if (wait_ns <= 0) return;
   {
     const std::lock_guard lock(mailbox_mutex_);
-    if (!mailbox_.empty()) return false;
+    if (!mailbox_.empty()) return;
     asleep_ = true;
   }
-  const bool ran = asio_->context.run_one_for(nanoseconds(wait_ns)) != 0;
+  asio_->context.run_one_for(nanoseconds(wait_ns));
   const std::lock_guard lock(mailbox_mutex_);
   asleep_ = false;
-  return ran;
 }
 
 bool reactor::spin_for_work() {
@@ -148,37 +148,27 @@ bool reactor::spin_for_work() {
   return false;
 }
 
-bool reactor::drain_mailbox() {
+void reactor::drain_mailbox() {
   {
     const std::lock_guard lock(mailbox_mutex_);
     mailbox_run_.swap(mailbox_);
   }
   for (task& t : mailbox_run_) t();
-  const bool any = !mailbox_run_.empty();
   mailbox_run_.clear();
-  return any;
 }
 
-bool reactor::run_timers() {
+void reactor::run_timers() {
   const mono_ns now = clock_.now();
-  bool any = false;
-  while (task t = timers_.take_due(now)) {
-    t();
-    any = true;
-  }
-  return any;
+  while (task t = timers_.take_due(now)) t();
 }
 
 // Tasks that deferred tasks defer run too, but not for ever: what two rounds leave waits for the next turn.
-bool reactor::run_deferred() {
-  bool any = false;
+void reactor::run_deferred() {
   for (int round = 0; round < 2 && !deferred_.empty(); ++round) {
     running_.swap(deferred_);
     for (task& t : running_) t();
     running_.clear();
-    any = true;
   }
-  return any;
 }
 
 bool reactor::run_hooks() {

@@ -62,11 +62,11 @@ class reactor final : public executor {
   static constexpr int handlers_per_turn_max = 256;
 
   void turn();
-  bool wait_for_work();
+  void wait_for_work();
   bool spin_for_work();
-  bool drain_mailbox();
-  bool run_timers();
-  bool run_deferred();
+  void drain_mailbox();
+  void run_timers();
+  void run_deferred();
   bool run_hooks();
   void watch_wake_up();
 
