@@ -174,8 +174,9 @@ struct store_stats {
   std::uint64_t wal_bytes = 0;
   std::uint64_t records = 0;
   std::uint64_t segment_bytes = 0;  // lazily written
+  std::uint64_t kept_bytes = 0;     // not written again: the WAL's files are kept for them
   std::uint64_t checkpoints = 0;
-  std::uint64_t wal_turnovers = 0;  // WAL files recycled
+  std::uint64_t wal_turnovers = 0;  // WAL files filled and done with
   std::uint64_t tail_bytes = 0;     // in memory, not yet in segments
   std::uint64_t cache_bytes = 0;
   std::uint64_t read_bytes = 0;   // buffers of disk reads and data file writes, used or kept for the next

@@ -36,6 +36,8 @@ struct open_options {
   // What is written is read later, if at all: large aligned writes may go past the page cache, and the pages of the
   // others leave it when a sync has made them durable.
   bool written_once = false;
+  // Reads of whole blocks go past the page cache, whatever is in there: somebody writes to the file in the same way.
+  bool direct_reads = false;
 };
 
 class file {

@@ -19,6 +19,7 @@ json::object store_object(const model::store_stats& s) {
           {"wal_bytes", s.wal_bytes},
           {"records", s.records},
           {"segment_bytes", s.segment_bytes},
+          {"kept_bytes", s.kept_bytes},
           {"checkpoints", s.checkpoints},
           {"wal_turnovers", s.wal_turnovers},
           {"tail_bytes", s.tail_bytes},

@@ -34,8 +34,10 @@ struct checkpointer::run {
   std::vector<std::uint64_t> dead;
   std::vector<std::uint64_t> changed_files;
   std::uint64_t appended_bytes = 0;
+  std::uint64_t appended_large_bytes = 0;
   rewritten replaced;
   std::vector<touched_file> files;  // written by this checkpoint or rewritten before it
+  bool await_wal = false;           // what is to be kept must be submitted first
   // Pace of the writes.
   double ns_per_byte = 0;
   std::int64_t next_write_ns = 0;
@@ -61,12 +63,14 @@ bool checkpointer::needed() const {
          !core_.dead_files.empty() || !core_.changed_files.empty() || !core_.replaced.empty();
 }
 
-void checkpointer::start(std::int64_t spread_ns, std::function<void(result<void>)> done) {
+void checkpointer::start(std::int64_t spread_ns, bool keep_large, std::function<void(result<void>)> done) {
   WEIR_ASSERT(run_ == nullptr);
   const std::uint64_t held = core_.memory.uncovered_bytes();
   const double ns_per_byte = static_cast<double>(spread_ns) / static_cast<double>(std::max<std::uint64_t>(held, 1));
   run_ = std::make_unique<run>(core_, ns_per_byte > gentle_ns_per_byte);
   run_->done = std::move(done);
+  if (keep_large) run_->data.keep_large();
+  run_->await_wal = keep_large;
   run_->ns_per_byte = ns_per_byte;
   run_->next_write_ns = core_.time.now().raw();
   run_->hurry_above = held + held / 2;
@@ -91,12 +95,15 @@ void checkpointer::collect() {
   r.removed_logs.swap(core_.removed_logs);
   r.removed_slots.swap(core_.removed_slots);
   r.dead.swap(core_.dead_files);
+  std::sort(r.dead.begin(), r.dead.end());  // a kept WAL file may have died more than once
+  r.dead.erase(std::unique(r.dead.begin(), r.dead.end()), r.dead.end());
   std::erase_if(r.dead, [&](std::uint64_t id) {
     const data_file* f = core_.files.find(id);
     return f == nullptr || f->extents > 0;  // a checkpoint gave it an extent after it had lost its last one
   });
   r.changed_files.swap(core_.changed_files);
   std::swap(r.appended_bytes, core_.appended_bytes);
+  std::swap(r.appended_large_bytes, core_.appended_large_bytes);
   std::swap(r.replaced, core_.replaced);
   if (!core_.planted(planted_fault::removed_log_returns)) r.edit.removed_logs = r.removed_logs;
   if (r.full) collect_everything();
@@ -198,6 +205,8 @@ bool checkpointer::too_early() {
 
 void checkpointer::pump_writes() {
   run& r = *run_;
+  r.await_wal = r.await_wal && wal_.durable_seq() < r.replay_from - 1 && !wal_.starved() && !wal_.fenced();
+  if (r.await_wal) return;
   while (!r.failure && !r.all_written && r.writing < core_.options.data_writes_in_flight) {
     if (too_early()) return;
     auto op = r.data.next();
@@ -282,6 +291,7 @@ void checkpointer::sync_folder() {
 // ---- The manifest -----------------------------------------------------------------------------------------------------
 
 void checkpointer::wal_moved() {
+  if (run_ != nullptr && run_->await_wal) return pump_writes();
   if (run_ != nullptr && run_->edit_started && !run_->edit_written) write_manifest();
 }
 
@@ -299,6 +309,10 @@ void checkpointer::write_manifest() {
     if (r.data.skipped()) return fail(fault(errc::busy, "the WAL has no file left"));
   }
   r.edit_written = true;
+  // The WAL still fills the file, and entries of this checkpoint are in it.
+  std::erase_if(r.dead, [&](std::uint64_t id) {
+    return std::any_of(r.data.kept().begin(), r.data.kept().end(), [&](const data_file* f) { return f->id == id; });
+  });
   r.edit.next_file_id = core_.files.next_id();
   r.edit.wal.durable_seq = wal_.durable_seq();
   add_new_files();
@@ -342,6 +356,7 @@ void checkpointer::add_new_files() {
   run& r = *run_;
   std::vector<data_file*> files;
   for (const touched_file& t : r.files) files.push_back(t.file);
+  files.insert(files.end(), r.data.kept().begin(), r.data.kept().end());
   for (const std::uint64_t id : r.changed_files) {
     if (data_file* f = core_.files.find(id); f != nullptr && f->extents > 0) files.push_back(f);
   }
@@ -365,6 +380,10 @@ void checkpointer::commit() {
     t.file->length = t.file->written;
     t.file->recorded = true;
   }
+  for (data_file* f : r.data.kept()) {
+    f->length = f->written;
+    f->recorded = true;
+  }
   for (const auto& made : r.data.extents()) {
     log_state& log = *core_.logs.at_slot(made.slot);
     if (!log.removed && made.where.end > log.start) core_.add_extent(log, made.where);
@@ -374,6 +393,8 @@ void checkpointer::commit() {
     if (log_state* log = core_.logs.find(p.log); log != nullptr) core_.replace_extents(*log, p);
   }
   for (const touched_file& t : r.files) core_.retire_if_unused(*t.file);
+  for (data_file* f : r.data.kept()) core_.retire_if_unused(*f);
+  kept_bytes_ += r.data.kept_bytes();
   for (const std::uint32_t slot : r.removed_slots) core_.logs.free_slot(slot);
   core_.memory.cover(r.cover_serial);
   if (!core_.planted(planted_fault::unlink_before_manifest)) unlink_dead();
@@ -384,9 +405,19 @@ void checkpointer::commit() {
 
 void checkpointer::unlink_dead() {
   for (const std::uint64_t id : run_->dead) {
-    const data_file* f = core_.files.find(id);
-    if (f != nullptr) core_.trash.remove(data_file_name(f->id, f->kind));
+    if (data_file* f = core_.files.find(id); f != nullptr) remove(*f);
   }
+}
+
+// A kept WAL file is used again if nobody reads it: the manifest on disk does not name it any more. While the WAL still has
+// it, it just stops being a data file.
+void checkpointer::remove(data_file& f) {
+  if (f.kind == data_file_kind::wal) {
+    const std::uint64_t number = f.id & ~kept_wal_bit;
+    if (files_.in_use(number)) return;
+    if (!data_files::busy(f) && files_.take_back(number)) return;
+  }
+  core_.trash.remove(data_file_name(f.id, f.kind));
 }
 
 void checkpointer::fail(const fault& why) {
@@ -395,6 +426,7 @@ void checkpointer::fail(const fault& why) {
   const auto drop = [&](data_file& f) { r.edit_written ? core_.abandon(f) : core_.discard(f); };
   for (const touched_file& t : r.data.files()) drop(*t.file);
   for (const touched_file& t : r.replaced.files) drop(*t.file);
+  for (data_file* f : r.data.kept()) core_.give_up_kept(*f);
   for (const auto& taken : r.logs) {
     log_state& log = *core_.logs.at_slot(taken.slot);
     log.unflushed_max_ts = std::max(log.unflushed_max_ts, log.flushing_max_ts);
@@ -412,6 +444,7 @@ void checkpointer::fail(const fault& why) {
   give_back(core_.dead_files, r.dead);
   give_back(core_.changed_files, r.changed_files);
   core_.appended_bytes += r.appended_bytes;
+  core_.appended_large_bytes += r.appended_large_bytes;
   finish(fault(why.code, "checkpoint: " + why.describe()));
 }
 

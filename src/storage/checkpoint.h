@@ -30,11 +30,13 @@ class checkpointer {
   [[nodiscard]] bool running() const { return run_ != nullptr; }
   // Whether there is anything to write.
   [[nodiscard]] bool needed() const;
-  // `done` comes later than this call. One at a time. The writes are spread over `spread_ns`.
-  void start(std::int64_t spread_ns, std::function<void(result<void>)> done);
+  // `done` comes later than this call. One at a time. The writes are spread over `spread_ns`; with `keep_large`, large
+  // entries stay where the WAL wrote them.
+  void start(std::int64_t spread_ns, bool keep_large, std::function<void(result<void>)> done);
   // Somebody waits for the one that is running.
   void hurry();
   [[nodiscard]] std::uint64_t segment_bytes() const { return segment_bytes_; }
+  [[nodiscard]] std::uint64_t kept_bytes() const { return kept_bytes_; }
   // The WAL made progress, or came to a stop: a checkpoint may wait for that.
   void wal_moved();
 
@@ -55,6 +57,7 @@ class checkpointer {
   void add_replacements();
   void commit();
   void unlink_dead();
+  void remove(data_file& f);
   void fail(const fault& why);
   void finish(const result<void>& outcome);
 
@@ -64,6 +67,7 @@ class checkpointer {
   wal_files& files_;
   std::unique_ptr<run> run_;
   std::uint64_t segment_bytes_ = 0;
+  std::uint64_t kept_bytes_ = 0;
   std::shared_ptr<checkpointer*> alive_;
 };
 

@@ -43,6 +43,7 @@ void chunk_pool::give(chunk_ptr c) {
   std::atomic_thread_fence(std::memory_order_acquire);
   c->used = 0;
   c->touched.clear();
+  c->placed.clear();
   kept_.push_back(std::move(c));
 }
 

@@ -4,8 +4,10 @@
 // Threads: chunks are made and filled by the store's reactor; the last reference may go away on any thread.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <vector>
 
@@ -13,6 +15,14 @@
 #include "storage/options.h"
 
 namespace weir::storage {
+
+// Where a part of a chunk was written to in the WAL: its bytes [begin, end) from `position` of the file on.
+struct wal_placement {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+  std::uint64_t file_number = 0;
+  std::uint64_t position = 0;
+};
 
 struct chunk : std::enable_shared_from_this<chunk> {
   chunk() = default;
@@ -27,8 +37,15 @@ struct chunk : std::enable_shared_from_this<chunk> {
   std::size_t used = 0;                // bytes that belong to blocks
   std::uint64_t serial = 0;            // rises in the order of the WAL
   std::vector<std::uint32_t> touched;  // slots of logs with entries here; repeats are possible
+  std::vector<wal_placement> placed;   // submitted blocks, in order
   std::function<void(void*, std::size_t)> release;
 
+  // Where the byte at `at` stands in the WAL; null when its block was not submitted.
+  [[nodiscard]] const wal_placement* placement_of(std::size_t at) const {
+    const auto after = std::upper_bound(placed.begin(), placed.end(), at,
+                                        [](std::size_t x, const wal_placement& p) { return x < p.begin; });
+    return after == placed.begin() || std::prev(after)->end <= at ? nullptr : &*std::prev(after);
+  }
   void touch(std::uint32_t slot) {
     if (touched.empty() || touched.back() != slot) touched.push_back(slot);
   }

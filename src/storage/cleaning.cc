@@ -136,17 +136,20 @@ void engine::refuse_cleaning(const fault& why) {
   }
 }
 
-// Logs with many pieces in shared files get one piece; nearly dead shared files lose their last ones.
+// Logs with many pieces in shared files get one piece; nearly dead shared files and kept WAL files lose their last ones.
 void engine::merge_small() {
   if (!may_rewrite()) return;
   std::unordered_map<std::uint64_t, std::uint64_t> live;  // bytes by file id
   core_.logs.each([&](const log_state& log) {
     for (const extent& e : log.extents) {
-      if (e.file->kind == data_file_kind::shared) live[e.file->id] += e.length;
+      if (e.file->kind != data_file_kind::own) live[e.file->id] += e.length;
     }
   });
+  // Of a kept WAL file less may be left: those that were filled together mostly go together, by themselves.
   const auto dying = [&](const extent& e) {
-    return e.file->kind == data_file_kind::shared && live[e.file->id] * 4 < e.file->length - data_header_bytes;
+    const data_file& f = *e.file;
+    if (f.kind == data_file_kind::shared) return live[f.id] * 4 < f.length - data_header_bytes;
+    return f.kind == data_file_kind::wal && live[f.id] * 8 < f.length && !wal_files_->in_use(f.id & ~kept_wal_bit);
   };
   std::vector<rewriter::piece> pieces;
   std::uint64_t total = 0;
@@ -160,6 +163,10 @@ void engine::merge_small() {
         size += log.extents[end].length;
         any_dying = any_dying || dying(log.extents[end]);
         ++end;
+      }
+      if (end == i && dying(log.extents[i])) {
+        any_dying = true;
+        size = log.extents[end++].length;
       }
       if (end - i >= core_.options.small_extents_max || any_dying) {
         pieces.push_back(

@@ -100,6 +100,7 @@ void core::add_extent(log_state& log, const extent& e) {
     }
   }
   ++e.file->extents;
+  if (e.file->kind == data_file_kind::wal) ++kept_extents;
   log.extents.push_back(e);
 }
 
@@ -144,6 +145,7 @@ void core::recount_extents(log_state& log) {
 
 void core::release_file(data_file& f) {
   WEIR_ASSERT(f.extents > 0);
+  if (f.kind == data_file_kind::wal) --kept_extents;
   if (--f.extents > 0) return;
   if (log_state* log = logs.find(f.log); log != nullptr && log->active == &f) {
     if (f.written != f.length) return;  // a checkpoint is adding to it: it decides
@@ -171,6 +173,11 @@ void core::retire_if_unused(data_file& f) {
   if (log_state* log = logs.find(f.log); log != nullptr && log->active == &f) log->active = nullptr;
   f.sealed = true;
   if (std::find(dead_files.begin(), dead_files.end(), f.id) == dead_files.end()) dead_files.push_back(f.id);
+}
+
+void core::give_up_kept(data_file& f) {
+  f.written = f.length;
+  if (!f.recorded && f.extents == 0) files.forget(f.id);
 }
 
 void core::abandon(data_file& f) {

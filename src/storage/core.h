@@ -77,7 +77,9 @@ struct core {
   std::vector<std::uint64_t> changed_files;  // recorded ones that must be recorded again
   rewritten replaced;                        // for the next checkpoint to record
   std::uint64_t unflushed_bytes = 0;         // of entries in no file
+  std::uint64_t kept_extents = 0;            // that refer to kept WAL files
   std::uint64_t appended_bytes = 0;          // of records, since the last checkpoint began
+  std::uint64_t appended_large_bytes = 0;    // of them, entries that may be kept where the WAL has them
   // How often a sync of the data folder failed. It may have lost names for good that were made before it, and a later sync
   // would not say so: files of before must not be relied on unless they are recorded.
   std::uint64_t lost_names = 0;
@@ -106,6 +108,8 @@ struct core {
   void settle_flushed(log_state& log, model::offset to);
   // A file that a checkpoint wrote to and that nothing refers to after all.
   void retire_if_unused(data_file& f);
+  // A kept WAL file that the checkpoint that asked for it could not record.
+  void give_up_kept(data_file& f);
   // A write or sync of it failed: what was recorded before stays, it is never appended to again.
   void abandon(data_file& f);
   // As abandon; and when no manifest edit can name it, it is removed at once.

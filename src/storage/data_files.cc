@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "base/assert.h"
+#include "storage/wal_files.h"
 
 namespace weir::storage {
 
@@ -14,6 +15,7 @@ constexpr std::size_t hex_digits = 16;
 }  // namespace
 
 std::string data_file_name(std::uint64_t id, data_file_kind kind) {
+  if (kind == data_file_kind::wal) return wal_file_name(id & ~kept_wal_bit);
   std::string name = "data/" + std::string(hex_digits, '0');
   for (std::size_t i = 0; i < hex_digits; ++i) {
     name[name.size() - 1 - i] = "0123456789abcdef"[(id >> (4 * i)) & 15];
@@ -43,6 +45,17 @@ data_file& data_files::create(data_file_kind kind, model::log_id log, std::int64
   return out;
 }
 
+data_file& data_files::keep(std::uint64_t wal_number, std::int64_t now_ms) {
+  const std::uint64_t id = kept_wal_bit | wal_number;
+  if (data_file* known = find(id); known != nullptr) return *known;
+  data_file fresh;
+  fresh.id = id;
+  fresh.kind = data_file_kind::wal;
+  fresh.created_ms = now_ms;
+  fresh.sealed = true;
+  return restore(fresh);
+}
+
 data_file& data_files::restore(const data_file& known) {
   auto f = std::make_unique<data_file>(known);
   f->lru = open_.end();
@@ -69,27 +82,26 @@ result<std::shared_ptr<platform::file>> data_files::open(data_file& f, bool crea
     open_.splice(open_.begin(), open_, f.lru);
     return f.open;
   }
-  auto handle =
-      disk_.open(data_file_name(f.id, f.kind), {.create = create, .written_once = f.kind == data_file_kind::own});
+  const bool kept = f.kind == data_file_kind::wal;
+  auto handle = disk_.open(data_file_name(f.id, f.kind),
+                           {.create = create, .written_once = f.kind == data_file_kind::own, .direct_reads = kept});
   if (!handle) return handle.error();
   f.open = *handle;
   open_.push_front(&f);
   f.lru = open_.begin();
-  // A handle that an operation still holds closes when that is over.
-  while (open_.size() > open_max_) {
-    open_.back()->open.reset();
-    open_.back()->lru = open_.end();
-    open_.pop_back();
-  }
+  close_oldest();
   return f.open;
 }
 
-void data_files::close_idle() {
-  for (data_file* f : open_) {
-    f->open.reset();
-    f->lru = open_.end();
+// A handle that an operation still holds closes when that is over; but of a kept WAL file it stays.
+void data_files::close_oldest() {
+  for (auto it = open_.end(); open_.size() > open_max_ && it != std::next(open_.begin());) {
+    data_file& f = **--it;
+    if (f.kind == data_file_kind::wal && busy(f)) continue;
+    f.open.reset();
+    f.lru = open_.end();
+    it = open_.erase(it);
   }
-  open_.clear();
 }
 
 std::uint64_t data_files::index_bytes() const {

@@ -43,13 +43,17 @@ class data_files {
 
   // A new file with the next id; nothing is created on disk before open_for_write.
   data_file& create(data_file_kind kind, model::log_id log, std::int64_t now_ms);
+  // The WAL's file of this number, to be kept from now on.
+  data_file& keep(std::uint64_t wal_number, std::int64_t now_ms);
   data_file& restore(const data_file& known);  // recovery
   [[nodiscard]] data_file* find(std::uint64_t id);
   void forget(std::uint64_t id);
 
-  // An open handle; `create` makes the file. Keeps at most open_max handles beside those in use.
+  // An open handle; `create` makes the file. Keeps at most open_max handles beside those in use. For a kept WAL file it is
+  // the only one, so that busy() is the truth.
   [[nodiscard]] result<std::shared_ptr<platform::file>> open(data_file& f, bool create = false);
-  void close_idle();
+  // Whether somebody reads it.
+  [[nodiscard]] static bool busy(const data_file& f) { return f.open.use_count() > 1; }
   [[nodiscard]] std::size_t size() const { return files_.size(); }
   [[nodiscard]] std::uint64_t next_id() const { return next_id_; }
   void set_next_id(std::uint64_t id) { next_id_ = id; }
@@ -61,6 +65,8 @@ class data_files {
   [[nodiscard]] std::uint64_t index_bytes() const;
 
  private:
+  void close_oldest();
+
   platform::disk& disk_;
   std::uint32_t open_max_;
   std::uint64_t next_id_ = 1;

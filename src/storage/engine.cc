@@ -53,6 +53,9 @@ result<void> engine::open() {
   report_.incarnation = core_.incarnation;
   report_.logs = core_.logs.size();
   report_.files = core_.files.size();
+  report_.kept_files =
+      static_cast<std::uint64_t>(std::count_if(core_.files.all().begin(), core_.files.all().end(),
+                                               [](const auto& f) { return f.second->kind == data_file_kind::wal; }));
   start_wal(start.next_block_seq(), start.durable_place());
   space_.poll(core_.time.now());
   last_append_ns_ = last_checkpoint_ns_ = last_clean_ns_ = core_.time.now().raw();
@@ -71,6 +74,10 @@ result<void> engine::open() {
 }
 
 void engine::start_wal(std::uint64_t next_seq, ring_position durable_place) {
+  wal_files_->is_kept = [this](std::uint64_t number) {
+    const data_file* f = core_.files.find(kept_wal_bit | number);
+    return f != nullptr && (f->extents > 0 || !core_.planted(planted_fault::kept_file_let_go_early));
+  };
   wal::events up;
   up.new_chunk = [this](std::size_t n) { return core_.memory.add(n); };
   up.on_durable = [this](model::ticket t) { released(t); };
@@ -183,6 +190,7 @@ void engine::write_entries(const model::new_record& record, wal::place at, std::
     const std::size_t total = h.total_bytes();
     h.crc = seal_entry({out, total});
     entry_crcs_ = chain_crc(h.crc, entry_crcs_);
+    if (total >= core_.options.keep_entry_bytes) core_.appended_large_bytes += total;
     core_.apply_entry(*log, h, *at.where, at.position + static_cast<std::uint32_t>(position));
     applied_.entries.push_back(
         {e.log, h.base, h.count, h.format, h.max_timestamp_ms, h.leader_epoch, bytes(payload, h.payload_bytes)});
@@ -252,6 +260,7 @@ model::store_stats engine::stats() const {
   s.wal_bytes = wal_->bytes_written();
   s.records = records_;
   s.segment_bytes = checkpointer_->segment_bytes();
+  s.kept_bytes = checkpointer_->kept_bytes();
   s.checkpoints = checkpoints_;
   s.wal_turnovers = wal_files_->turnovers();
   s.tail_bytes = core_.memory.uncovered_bytes();
@@ -283,6 +292,14 @@ void engine::maybe_checkpoint() {
   if (core_.appended_bytes >= core_.options.checkpoint_bytes) start_checkpoint();
 }
 
+// Large entries stay where the WAL wrote them when nearly all that came is such: what else its files hold stays with them.
+bool engine::may_keep() const {
+  const std::uint64_t large = core_.appended_large_bytes;
+  return core_.options.keep_entry_bytes > 0 && large >= core_.options.keep_bytes_min &&
+         large >= core_.appended_bytes / 100 * core_.options.keep_percent_min &&
+         core_.kept_extents < core_.options.keep_extents_max && wal_files_->free_count() > 0 && !space_.critical();
+}
+
 // One that nobody waits for takes half of the time in which its data came.
 void engine::start_checkpoint() {
   checkpoint_waiters_.swap(next_waiters_);
@@ -290,7 +307,7 @@ void engine::start_checkpoint() {
   const std::int64_t since = now - std::exchange(last_checkpoint_ns_, now);
   const bool awaited = !checkpoint_waiters_.empty() || closing_ || space_.critical();
   const std::int64_t most = core_.options.checkpoint_spread_ms * 1'000'000;
-  checkpointer_->start(awaited ? 0 : std::min(since / 2, most),
+  checkpointer_->start(awaited ? 0 : std::min(since / 2, most), may_keep(),
                        [this](const result<void>& outcome) { checkpointed(outcome); });
 }
 

@@ -51,6 +51,7 @@ class engine final : public store {
   void arm_tick();
   void maybe_checkpoint();
   void start_checkpoint();
+  [[nodiscard]] bool may_keep() const;
   void checkpointed(const result<void>& outcome);
   void after_pressure();
   // cleaning.cc

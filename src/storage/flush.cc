@@ -60,11 +60,29 @@ result<bool> flush::put_entry(item& it, log_state& log, bool shared) {
   if (e.base != it.next && e.base > it.next) skipped_ = true;
   if (e.base >= it.to) return false;
   const entry_header h = load_entry_header(e.view().data());
+  if (keep(log, e, h)) {
+    it.next = h.end();
+    return true;
+  }
   if (auto ok = shared ? choose_shared_file(e.bytes) : choose_own_file(log, e.bytes); !ok) return ok.error();
   it.next = h.end();
   note(log, e, h);
   if (core_.planted(planted_fault::extent_short) && it.next >= it.to && e.base > log.start) return true;
   append_entry(e);
+  return true;
+}
+
+// Whether the entry stays where the WAL wrote it.
+bool flush::keep(log_state& log, const tail_entry& e, const entry_header& h) {
+  if (!keep_large_ || e.bytes < core_.options.keep_entry_bytes) return false;
+  const wal_placement* p = e.where->placement_of(e.position);
+  if (p == nullptr) return false;
+  data_file& f = core_.files.keep(p->file_number, core_.time.wall().raw());
+  const std::uint64_t position = p->position + (e.position - p->begin);
+  f.written = std::max(f.written, position + e.bytes);
+  if (std::find(kept_.rbegin(), kept_.rend(), &f) == kept_.rend()) kept_.push_back(&f);
+  kept_bytes_ += e.bytes;
+  extents_.push_back({log.slot, {&f, position, e.bytes, e.base, h.end(), h.max_timestamp_ms}});
   return true;
 }
 

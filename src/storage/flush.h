@@ -4,6 +4,9 @@
 // turn comes; what was trimmed or removed meanwhile is left out and `skipped` says so. Nothing in the log tables changes
 // here; the extents made are handed over at the end. Owner thread: the store's reactor.
 //
+// When large entries are to be kept, those that the WAL has written already are not written again: their extents refer to
+// the WAL's file, which becomes a data file by that. The checkpoint waits for the WAL before it records them.
+//
 // Own files are written past the page cache where the disk does that: their bytes are gathered in memory that is aligned
 // as the file is, and written in whole blocks; only the two ends of a run take the page cache.
 #pragma once
@@ -33,6 +36,7 @@ class flush {
   // Writes are as large as gentle_write_bytes or, in a hurry, data_write_bytes.
   flush(core& c, bool gentle)
       : core_(c), write_bytes_(gentle ? c.options.gentle_write_bytes : c.options.data_write_bytes) {}
+  void keep_large() { keep_large_ = true; }
   void hurry() { write_bytes_ = core_.options.data_write_bytes; }
 
   // The log's entries in [from, to) are to be written.
@@ -47,6 +51,9 @@ class flush {
   };
   [[nodiscard]] const std::vector<made_extent>& extents() const { return extents_; }
   [[nodiscard]] const std::vector<touched_file>& files() const { return touched_; }
+  // WAL files that extents refer to, each once.
+  [[nodiscard]] const std::vector<data_file*>& kept() const { return kept_; }
+  [[nodiscard]] std::uint64_t kept_bytes() const { return kept_bytes_; }
   // Entries were left out because their log or its start went past them since `add`.
   [[nodiscard]] bool skipped() const { return skipped_; }
 
@@ -58,6 +65,7 @@ class flush {
   };
   [[nodiscard]] result<bool> fill();  // false: nothing is left to produce
   [[nodiscard]] result<bool> put_entry(item& it, log_state& log, bool shared);
+  [[nodiscard]] bool keep(log_state& log, const tail_entry& e, const entry_header& h);
   [[nodiscard]] result<void> choose_own_file(log_state& log, std::size_t entry_bytes);
   [[nodiscard]] result<void> choose_shared_file(std::size_t entry_bytes);
   [[nodiscard]] result<void> switch_to(data_file& f, bool create);
@@ -79,6 +87,9 @@ class flush {
   std::size_t small_at_ = 0;
   std::vector<made_extent> extents_;
   std::vector<touched_file> touched_;
+  std::vector<data_file*> kept_;
+  std::uint64_t kept_bytes_ = 0;
+  bool keep_large_ = false;
   std::vector<shared_run> runs_;  // of the shared file being written
   data_file* file_ = nullptr;     // where entries go now
   data_file* shared_ = nullptr;

@@ -52,6 +52,12 @@ struct store_options {
   std::uint32_t data_writes_in_flight = 8;                            // metering: writes of a checkpoint at a time
   std::uint32_t data_syncs_in_flight = 32;                            // many: the file system commits them together
   std::int64_t checkpoint_spread_ms = 5'000;                          // and at most so long, if nothing waits for it
+  // Entries of at least this size are not written a second time when most of a checkpoint is such: the WAL's file is kept
+  // as a data file. 0: never.
+  std::uint32_t keep_entry_bytes = 256U << 10;
+  std::uint32_t keep_percent_min = 75;         // of a checkpoint's bytes
+  std::uint64_t keep_bytes_min = 16ULL << 20;  // and so many, for it to be worth it
+  std::uint32_t keep_extents_max = 200'000;    // then they are copied: each is an extent in memory
   std::uint64_t manifest_rewrite_bytes = 32ULL << 20;
   std::int64_t quiet_ms = 1000;                  // without an append for so long: checkpoint, if it is worth it,
   std::uint64_t quiet_bytes = 1ULL << 20;        // that is from so much on;

@@ -32,6 +32,7 @@ struct reader::disk_read {
   std::shared_ptr<platform::file> handle;
   std::string file_name;
   std::uint64_t file_id = 0;
+  bool whole_blocks = false;  // as a kept WAL file is read
   std::uint64_t position = 0;
   std::uint64_t end_position = 0;
   model::offset extent_end{};
@@ -165,6 +166,7 @@ void reader::read_extent(const disk_read_ptr& op, log_state& log, const extent& 
   op->handle = *handle;
   op->file_name = data_file_name(f.id, f.kind);
   op->file_id = f.id;
+  op->whole_blocks = f.kind == data_file_kind::wal;
   op->position = position;
   op->end_position = e.position + e.length;
   op->extent_end = e.end;
@@ -191,7 +193,7 @@ void reader::ask_disk(const disk_read_ptr& op) {
   std::size_t want = std::clamp<std::size_t>(missing + core_.options.index_span_bytes, read_least_bytes, most);
   want = std::max(want, op->least_bytes);
   want = static_cast<std::size_t>(std::min<std::uint64_t>(want, op->end_position - op->position));
-  const bool blocks = want >= core_.options.block_read_bytes;
+  const bool blocks = op->whole_blocks || want >= core_.options.block_read_bytes;
   const auto lead = blocks ? static_cast<std::size_t>(op->position % platform::disk_block_bytes) : 0;
   auto buffer = io_buffer::make(core_.io_memory, blocks ? static_cast<std::size_t>(round_up_page(lead + want)) : want);
   if (buffer == nullptr) {

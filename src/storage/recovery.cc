@@ -26,7 +26,8 @@ result<void> recovery::run() {
   if (auto ok = restore_shards(); !ok) return ok;
   wal_reader reader(
       core_.disk, core_.options,
-      {block_.store_id, wal_position_.replay_from_seq, wal_position_.durable_seq, wal_position_.incarnation});
+      {block_.store_id, wal_position_.replay_from_seq, wal_position_.durable_seq, wal_position_.incarnation},
+      [this](std::uint64_t number) { return core_.files.find(kept_wal_bit | number) != nullptr; });
   if (auto ok = reader.run([this](bytes block, const wal_block_header&) { return replay_block(block); }); !ok)
     return ok;
   if (core_.planted(planted_fault::lsn_reused)) {
@@ -174,10 +175,12 @@ void recovery::settle_extents() {
 }
 
 result<void> recovery::check_files() {
-  auto listed = core_.disk.list("data");
-  if (!listed) return listed.error();
   std::map<std::string, std::uint64_t> sizes;
-  for (const auto& e : *listed) sizes["data/" + e.name] = e.size;
+  for (const std::string folder : {"data", "wal"}) {
+    auto listed = core_.disk.list(folder);
+    if (!listed) return listed.error();
+    for (const auto& e : *listed) sizes[folder + "/" + e.name] = e.size;
+  }
   std::vector<std::uint64_t> unused;
   for (const auto& [id, f] : core_.files.all()) {
     if (f->extents == 0) {

@@ -44,6 +44,7 @@ struct recovery_report {
   std::uint64_t torn_blocks = 0;  // unfinished writes at the end of the WAL, dropped
   std::uint64_t logs = 0;
   std::uint64_t files = 0;
+  std::uint64_t kept_files = 0;       // of them, the WAL's
   std::uint64_t orphans_removed = 0;  // files that no manifest edit names
 };
 

@@ -120,6 +120,8 @@ bool wal::submit(const block_ptr& b) {
   const std::uint64_t position = header != nullptr ? 0 : file_position_;
   const std::size_t expected = length + (header != nullptr ? wal_page_bytes : 0);
   file_position_ += length;
+  const std::uint64_t block_position = header != nullptr ? wal_page_bytes : position;
+  b->memory->placed.push_back({b->begin, b->end, f->number, block_position});
   in_flight_.push_back(b);
   writing_.push_back(b->seq);
   auto handle = f->handle;

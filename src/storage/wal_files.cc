@@ -1,6 +1,7 @@
 #include "storage/wal_files.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/assert.h"
 #include "storage/format/wal_block.h"
@@ -11,7 +12,10 @@ namespace weir::storage {
 namespace {
 constexpr std::size_t fill_bytes = 1U << 20;
 constexpr std::uint64_t least_pages = 4;
+constexpr std::size_t spares_while_keeping = 3;  // no file comes back by itself then
 }  // namespace
+
+std::string wal_file_name(std::uint64_t number) { return "wal/" + std::to_string(number) + ".wal"; }
 
 // A file that is being filled with zeros in the background.
 struct wal_files::preparation {
@@ -44,26 +48,25 @@ result<void> wal_files::adopt(std::vector<wal_file> spares) {
     const bool large = f.capacity >= options_.wal_first_file_bytes;  // smaller: cut short, or made on a full disk
     const bool keep =
         total() < options_.wal_files_max && (large || (free_.empty() && f.capacity >= least_pages * wal_page_bytes));
+    const std::string name = wal_file_name(f.number);
     if (keep && f.file_seq == 0) {
-      const std::string name = new_name();
-      if (!disk_.rename(f.name, name)) {
-        remover_.add_failed(f.name);
+      const std::uint64_t number = next_number_++;
+      if (!disk_.rename(name, wal_file_name(number))) {
+        remover_.add_failed(name);
         continue;
       }
-      f.name = name;
+      f.number = number;
       renamed = true;
     }
     if (keep) {
       free_.push_back(std::move(f));
-    } else if (auto ok = disk_.unlink_now(f.name); !ok && ok.error().code != errc::not_found) {
-      remover_.add_failed(f.name);
+    } else if (auto ok = disk_.unlink_now(name); !ok && ok.error().code != errc::not_found) {
+      remover_.add_failed(name);
     }
   }
   if (renamed) return disk_.sync_folder_now("wal");
   return {};
 }
-
-std::string wal_files::new_name() { return "wal/" + std::to_string(next_name_++) + ".wal"; }
 
 result<void> wal_files::ensure_first() {
   if (!free_.empty() || total() >= options_.wal_files_max) return {};
@@ -78,15 +81,16 @@ result<void> wal_files::ensure_first() {
 }
 
 result<void> wal_files::make_first(std::uint64_t capacity) {
-  wal_file f{.name = new_name(), .handle = nullptr, .capacity = capacity};
-  auto handle = disk_.open(f.name, {.create = true, .durable_writes = true});
+  wal_file f{.number = next_number_++, .handle = nullptr, .capacity = capacity};
+  const std::string name = wal_file_name(f.number);
+  auto handle = disk_.open(name, {.create = true, .durable_writes = true});
   if (!handle) return handle.error();
   f.handle = *handle;
   const auto zeros = page_memory(fill_bytes);
   for (std::uint64_t at = 0; at < f.capacity; at += fill_bytes) {
     const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(fill_bytes, f.capacity - at));
     if (auto ok = f.handle->write_now(at, bytes(zeros.get(), n)); !ok) {
-      if (!disk_.unlink_now(f.name)) remover_.add_failed(f.name);
+      if (!disk_.unlink_now(name)) remover_.add_failed(name);
       return ok;
     }
   }
@@ -105,7 +109,6 @@ wal_file* wal_files::next(std::uint64_t bytes, std::uint64_t first_seq) {
   }
   wal_file f = std::move(*fits);
   free_.erase(fits);
-  if (f.file_seq != 0) ++turnovers_;
   f.file_seq = ++last_file_seq_;
   f.first_seq = first_seq;
   used_.push_back(std::move(f));
@@ -119,27 +122,49 @@ void wal_files::recycle(std::uint64_t seq) {
   while (used_.size() > 1 && used_[1].first_seq <= seq) {
     wal_file f = std::move(used_.front());
     used_.pop_front();
+    ++turnovers_;
+    keeping_ = is_kept && is_kept(f.number) && options_.planted != planted_fault::kept_file_recycled;
+    if (keeping_) continue;
     if (f.capacity < options_.wal_file_bytes && total() >= options_.wal_files_min) {
-      remover_.remove(f.name);  // a small first file, no longer needed
+      remover_.remove(wal_file_name(f.number));  // a small first file, no longer needed
     } else {
       free_.push_back(std::move(f));
     }
   }
+  if (keeping_) provision(false);
   if (wanted_ && !free_.empty()) {
     wanted_ = false;
     if (on_ready) on_ready();
   }
 }
 
+bool wal_files::in_use(std::uint64_t number) const {
+  return std::any_of(used_.begin(), used_.end(), [&](const wal_file& f) { return f.number == number; });
+}
+
+bool wal_files::take_back(std::uint64_t number) {
+  if (total() >= options_.wal_files_max) return false;
+  auto handle = disk_.open(wal_file_name(number), {.durable_writes = true});
+  if (!handle) return false;
+  wal_file f{.number = number, .handle = *handle};
+  f.capacity = f.handle->size() / wal_page_bytes * wal_page_bytes;
+  if (f.capacity < options_.wal_file_bytes) return false;
+  free_.insert(free_.begin(), std::move(f));  // before those that were never written: writing to it is cheaper
+  if (std::exchange(wanted_, false) && on_ready) on_ready();
+  return true;
+}
+
 void wal_files::provision(bool idle) {
   if (idle) {
+    keeping_ = false;
     while (free_.size() > 1 && total() > options_.wal_files_min) {
-      remover_.remove(free_.back().name);
+      remover_.remove(wal_file_name(free_.back().number));
       free_.pop_back();
     }
   }
   if (remover_.idle() && remover_.failed() > 0) remover_.retry();
   const bool need = free_.empty() || total() < options_.wal_files_min ||
+                    (keeping_ && free_.size() < spares_while_keeping) ||
                     std::none_of(free_.begin(), free_.end(),
                                  [&](const wal_file& f) { return f.capacity >= options_.wal_file_bytes; });
   // While files wait to be removed none is made: a disk that refuses one and not the other would fill up.
@@ -155,9 +180,10 @@ std::uint64_t wal_files::used_bytes() const {
 void wal_files::prepare_one() {
   auto p = std::make_shared<preparation>();
   p->owner = alive_;
-  p->file.name = new_name();
+  p->file.number = next_number_++;
   p->file.capacity = options_.wal_file_bytes;
-  auto handle = disk_.open(p->file.name, {.create = true, .durable_writes = true});
+  if (keeping_) p->filled = p->file.capacity;
+  auto handle = disk_.open(wal_file_name(p->file.number), {.create = true, .durable_writes = true});
   preparing_ = true;
   if (!handle) return prepared(p, handle.error());
   p->file.handle = *handle;
@@ -194,14 +220,12 @@ void wal_files::prepared(const std::shared_ptr<preparation>& p, const result<voi
   p->zeros.reset();
   if (!outcome) {
     short_of_space_ = true;  // cleared by the space guard's next look
-    remover_.remove(p->file.name);
+    remover_.remove(wal_file_name(p->file.number));
     return;
   }
   free_.push_back(std::move(p->file));
-  if (wanted_) {
-    wanted_ = false;
-    if (on_ready) on_ready();
-  }
+  if (std::exchange(wanted_, false) && on_ready) on_ready();
+  if (keeping_) provision(false);
 }
 
 }  // namespace weir::storage

@@ -45,13 +45,11 @@ result<void> wal_reader::find_files() {
     const std::string& n = entry.name;
     std::uint64_t number = 0;
     const auto [stop, error] = std::from_chars(n.data(), n.data() + n.size(), number);
-    if (error != std::errc{} || std::string_view(stop) != ".wal") continue;
-    next_name_ = std::max(next_name_, number + 1);
+    if (error != std::errc{} || wal_file_name(number) != "wal/" + n) continue;  // not ours
+    next_number_ = std::max(next_number_, number + 1);
     candidate c;
-    c.file.name = "wal/" + n;
-    auto handle = disk_.open(c.file.name, {.durable_writes = true});
-    if (!handle) return handle.error();
-    c.file.handle = *handle;
+    c.file.number = number;
+    if (auto ok = open(c); !ok) return ok;
     c.file.capacity = entry.size / wal_page_bytes * wal_page_bytes;
     byte_vector page(wal_page_bytes);
     auto got = c.file.handle->read_now(0, page);
@@ -60,7 +58,7 @@ result<void> wal_reader::find_files() {
     auto header = parse_wal_file_header(page);
     if (!header && header.error().code == errc::unsupported) return header.error();
     if (header) {
-      if (header->store_id != from_.store_id) return fault(errc::corrupt, c.file.name + " belongs to another store");
+      if (header->store_id != from_.store_id) return fault(errc::corrupt, name_of(c) + " belongs to another store");
       c.header = *header;
       // Header and first block go to the disk in one write: in a file that is shorter than its header page none was ever
       // durable. What it knows of others is true all the same.
@@ -70,8 +68,17 @@ result<void> wal_reader::find_files() {
       c.file.file_seq = header->file_seq;
       c.file.first_seq = header->first_seq;
     }
+    if (is_kept_(number)) c.file.handle.reset();  // there may be very many, and most are not needed here
     files_.push_back(std::move(c));
   }
+  return {};
+}
+
+result<void> wal_reader::open(candidate& c) {
+  if (c.file.handle != nullptr) return {};
+  auto handle = disk_.open(name_of(c), {.durable_writes = true});
+  if (!handle) return handle.error();
+  c.file.handle = *handle;
   return {};
 }
 
@@ -109,12 +116,13 @@ result<void> wal_reader::nothing_to_read() {
                                   std::to_string(*known) + " is known to be durable)");
 }
 
-result<byte_vector> wal_reader::load(const candidate& c) {
+result<byte_vector> wal_reader::load(candidate& c) {
+  if (auto ok = open(c); !ok) return ok.error();
   byte_vector out(static_cast<std::size_t>(c.file.capacity));
   for (std::size_t at = 0; at < out.size();) {
     auto got = c.file.handle->read_now(at, mutable_bytes(out).subspan(at, std::min(read_bytes, out.size() - at)));
     if (!got) return got.error();
-    if (*got == 0) return fault(errc::io, place(c.file.name, at) + ": the file ends early");
+    if (*got == 0) return fault(errc::io, place(name_of(c), at) + ": the file ends early");
     at += *got;
     bytes_done_ += *got;
     if (options_.on_progress)
@@ -129,18 +137,18 @@ result<bool> wal_reader::scan(candidate& c, const on_block& visit) {
   const bool check = options_.planted != planted_fault::torn_tail_accepted;
   c.needed = true;
   // Its header may have been read from the cache alone, whatever is known of its blocks.
-  headers_.push_back({c.file.handle, c.file.name, 0, wal_page_bytes, 0});
+  headers_.push_back({c.file.handle, name_of(c), 0, wal_page_bytes, 0});
   expected_ = c.header.first_seq;
   std::uint64_t at = wal_page_bytes;
   while (expected_ != c.end_seq) {
     const bytes rest = bytes(*data).subspan(static_cast<std::size_t>(std::min<std::uint64_t>(at, data->size())));
     auto h = parse_wal_block(rest, check);
     if (!h && h.error().code == errc::unsupported)
-      return fault(errc::unsupported, place(c.file.name, at) + ": " + h.error().text);
+      return fault(errc::unsupported, place(name_of(c), at) + ": " + h.error().text);
     if (h && next_in_order(c, *h)) {
       if (h->seq >= from_.replay_from_seq) {
         if (auto ok = visit(rest.first(h->length), *h); !ok) {
-          return fault(ok.error().code, place(c.file.name, at) + ": " + ok.error().text);
+          return fault(ok.error().code, place(name_of(c), at) + ": " + ok.error().text);
         }
       }
       note_unproven(c, at, *h);
@@ -159,7 +167,7 @@ result<bool> wal_reader::scan(candidate& c, const on_block& visit) {
     note_later_blocks(*data, at, c.header.file_seq, *known);
     const std::uint64_t needed = std::max(expected_, from_.replay_from_seq);
     if (*known >= needed && options_.planted != planted_fault::lost_block_taken_as_torn) {
-      return fault(errc::corrupt, place(c.file.name, at) + ": block " + std::to_string(expected_) +
+      return fault(errc::corrupt, place(name_of(c), at) + ": block " + std::to_string(expected_) +
                                       " was durable (block " + std::to_string(*known) +
                                       " is known to be) and is damaged");
     }
@@ -172,7 +180,7 @@ result<bool> wal_reader::scan(candidate& c, const on_block& visit) {
 void wal_reader::note_unproven(const candidate& c, std::uint64_t position, const wal_block_header& h) {
   proven_ = std::max(proven_, h.durable_seq);
   while (!unproven_.empty() && unproven_.front().seq <= proven_) unproven_.pop_front();
-  unproven_.push_back({c.file.handle, c.file.name, position, round_up_page(h.length), h.seq});
+  unproven_.push_back({c.file.handle, name_of(c), position, round_up_page(h.length), h.seq});
 }
 
 result<void> wal_reader::make_durable() {
@@ -226,7 +234,7 @@ void wal_reader::note_later_blocks(bytes file, std::uint64_t from, std::uint64_t
 // What the manifest and the files behind this one say about durability.
 result<std::uint64_t> wal_reader::known_durable(std::uint64_t file_seq) {
   std::uint64_t known = from_.durable_seq;
-  for (const candidate& other : files_) {
+  for (candidate& other : files_) {
     if (other.whole_header && other.header.file_seq <= file_seq) continue;
     if (other.header.file_seq > file_seq) {
       known = std::max(known, other.header.durable_seq);  // of a new incarnation's first file: all that it read
@@ -240,12 +248,12 @@ result<std::uint64_t> wal_reader::known_durable(std::uint64_t file_seq) {
 
 result<void> wal_reader::give_files(wal_files& to) {
   to.set_file_seq(last_file_seq_);
-  to.reserve_names(next_name_);
+  to.reserve_numbers(next_number_);
   std::vector<wal_file> spares;
   for (candidate& c : files_) {
     if (c.needed) {
       to.use(std::move(c.file));
-    } else {
+    } else if (!is_kept_(c.file.number)) {
       spares.push_back(std::move(c.file));
     }
   }

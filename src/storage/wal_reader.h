@@ -29,9 +29,11 @@ class wal_reader {
   };
   // Shown each whole block from replay_from_seq on, in order. The view lives until it returns.
   using on_block = std::function<result<void>(bytes block, const wal_block_header& header)>;
+  // Whether the manifest names the file as a data file: it may be read, and is never written to unless it goes on.
+  using kept_test = std::function<bool(std::uint64_t number)>;
 
-  wal_reader(platform::disk& disk, const store_options& options, input from)
-      : disk_(disk), options_(options), from_(from) {}
+  wal_reader(platform::disk& disk, const store_options& options, input from, kept_test is_kept)
+      : disk_(disk), options_(options), from_(from), is_kept_(std::move(is_kept)) {}
 
   [[nodiscard]] result<void> run(const on_block& visit);
 
@@ -39,11 +41,10 @@ class wal_reader {
   [[nodiscard]] std::uint64_t next_seq() const { return expected_; }
   [[nodiscard]] std::uint64_t last_file_seq() const { return last_file_seq_; }
   [[nodiscard]] std::uint64_t torn_blocks() const { return torn_; }
-  [[nodiscard]] std::uint64_t next_name() const { return next_name_; }
   // Writes again what was read but is not known to be durable: after a failed write the page cache may show bytes that
   // no disk has, and a later sync would not save them. To be called before anything relies on the WAL's end.
   [[nodiscard]] result<void> make_durable();
-  // Hands over the files: those that hold blocks that are still needed, and the others.
+  // Hands over the files: those that hold blocks that are still needed, and the others that are not kept as data.
   [[nodiscard]] result<void> give_files(wal_files& to);
 
  private:
@@ -62,8 +63,10 @@ class wal_reader {
   [[nodiscard]] result<std::uint64_t> known_durable(std::uint64_t file_seq);
   void note_later_blocks(bytes file, std::uint64_t from, std::uint64_t file_seq, std::uint64_t& known);
   [[nodiscard]] std::uint64_t skip_covered(bytes file, std::uint64_t position, const candidate& c);
+  [[nodiscard]] static std::string name_of(const candidate& c) { return wal_file_name(c.file.number); }
   void note_unproven(const candidate& c, std::uint64_t position, const wal_block_header& h);
-  [[nodiscard]] result<byte_vector> load(const candidate& c);
+  [[nodiscard]] result<void> open(candidate& c);
+  [[nodiscard]] result<byte_vector> load(candidate& c);
   [[nodiscard]] bool next_in_order(const candidate& c, const wal_block_header& h) const {
     return h.incarnation == c.header.incarnation && h.file_seq == c.header.file_seq && h.seq == expected_ &&
            !outlived(h);
@@ -77,6 +80,7 @@ class wal_reader {
   platform::disk& disk_;
   const store_options& options_;
   input from_;
+  kept_test is_kept_;
   struct unproven {
     std::shared_ptr<platform::file> handle;
     std::string name;
@@ -92,7 +96,7 @@ class wal_reader {
   std::uint64_t expected_ = 1;
   std::uint64_t last_file_seq_ = 0;
   std::uint64_t torn_ = 0;
-  std::uint64_t next_name_ = 1;
+  std::uint64_t next_number_ = 1;
   std::uint64_t bytes_done_ = 0;
   std::uint64_t bytes_total_ = 0;
 };

@@ -178,6 +178,7 @@ result<std::shared_ptr<open_file>> posix_disk::open_fds(const std::string& path,
   f->path = path;
   f->durable = options.durable_writes;
   f->written_once = options.written_once;
+  f->direct_reads = options.direct_reads;
   const int flags =
       O_RDWR | O_CLOEXEC | (options.create ? O_CREAT : 0) | (options.create && options.exclusive ? O_EXCL : 0);
   f->fd = unique_fd(::open(full(path).c_str(), flags, 0640));

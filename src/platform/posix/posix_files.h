@@ -23,6 +23,7 @@ struct open_file {
   unique_fd direct;  // O_DIRECT|DSYNC writes of durable files, invalid where the file system refuses it
   bool durable = false;
   bool written_once = false;
+  bool direct_reads = false;
   unique_fd past_cache;  // O_DIRECT for other reads and writes; opened by the first that can use it
   bool past_cache_refused = false;
   std::uint64_t cached_bytes = 0;  // written through the page cache since pages were dropped from it

@@ -51,7 +51,9 @@ bool whole_blocks(std::uint64_t pos, bytes memory) {
 
 // For a read: not for small ones, which profit from the kernel's read-ahead, nor for what is in memory anyway.
 int read_past_cache(open_file& f, std::uint64_t pos, bytes into) {
-  if (into.size() < past_cache_least_bytes || !whole_blocks(pos, into)) return -1;
+  if (!whole_blocks(pos, into)) return -1;
+  if (f.direct_reads) return past_cache_fd(f);
+  if (into.size() < past_cache_least_bytes) return -1;
   return in_page_cache(f.fd.get(), pos, into.size()) ? -1 : past_cache_fd(f);
 }
 

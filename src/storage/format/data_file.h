@@ -27,7 +27,12 @@ namespace weir::storage {
 inline constexpr std::size_t data_header_bytes = 64;
 inline constexpr std::size_t data_trailer_bytes = 32;
 
-enum class data_file_kind : std::uint8_t { own = 1, shared = 2 };
+// `wal`: a file of the WAL that was kept because large entries in it are referred to where they stand; its format is
+// format/wal_block.h, and its name stays.
+enum class data_file_kind : std::uint8_t { own = 1, shared = 2, wal = 3 };
+
+// Ids of kept WAL files: this bit and the number in the file's name. Other data files are numbered from 1.
+inline constexpr std::uint64_t kept_wal_bit = 1ULL << 63;
 
 struct data_file_header {
   data_file_kind kind = data_file_kind::own;

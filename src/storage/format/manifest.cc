@@ -34,6 +34,9 @@ void put_file(byte_writer& w, const manifest_file& f) {
   w.le(f.created_ms);
   w.le(f.length);
 }
+// Nothing is assumed of a kind that this build does not know.
+bool known(data_file_kind k) { return k >= data_file_kind::own && k <= data_file_kind::wal; }
+
 manifest_file get_file(byte_reader& r) {
   manifest_file f;
   f.id = r.le<std::uint64_t>();
@@ -213,6 +216,12 @@ result<manifest_edit> decode_manifest_edit(bytes in, std::size_t& used) {
     if (!get_section(r, e)) return fault(errc::unsupported, "manifest: a section that this build does not know");
   }
   if (!r.ok()) return fault(errc::corrupt, "manifest: an edit is nonsense");
+  for (const manifest_file& f : e.files) {
+    if (!known(f.kind)) return fault(errc::unsupported, "manifest: a kind of file that this build does not know");
+    if ((f.kind == data_file_kind::wal) != ((f.id & kept_wal_bit) != 0)) {
+      return fault(errc::corrupt, "manifest: a file's number does not fit its kind");
+    }
+  }
   return e;
 }
 
