@@ -136,6 +136,14 @@ void engine::refuse_cleaning(const fault& why) {
   }
 }
 
+// When less than this of a kept WAL file is alive, the rest is moved. The logs in it mostly let go of it together, so this is
+// for those that do not: more eagerly when there is time, or need.
+std::uint64_t engine::kept_live_percent() const {
+  if (space_.critical()) return 75;
+  const std::int64_t quiet = (core_.time.now().raw() - last_append_ns_) / 1'000'000;
+  return quiet >= core_.options.idle_release_ms ? 50 : 25;
+}
+
 // Logs with many pieces in shared files get one piece; nearly dead shared files and kept WAL files lose their last ones.
 void engine::merge_small() {
   if (!may_rewrite()) return;
@@ -145,11 +153,12 @@ void engine::merge_small() {
       if (e.file->kind != data_file_kind::own) live[e.file->id] += e.length;
     }
   });
-  // Of a kept WAL file less may be left: those that were filled together mostly go together, by themselves.
+  const std::uint64_t live_percent = kept_live_percent();
   const auto dying = [&](const extent& e) {
     const data_file& f = *e.file;
     if (f.kind == data_file_kind::shared) return live[f.id] * 4 < f.length - data_header_bytes;
-    return f.kind == data_file_kind::wal && live[f.id] * 8 < f.length && !wal_files_->in_use(f.id & ~kept_wal_bit);
+    return f.kind == data_file_kind::wal && live[f.id] * 100 < f.length * live_percent &&
+           !wal_files_->in_use(f.id & ~kept_wal_bit);
   };
   std::vector<rewriter::piece> pieces;
   std::uint64_t total = 0;

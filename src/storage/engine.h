@@ -62,6 +62,7 @@ class engine final : public store {
   [[nodiscard]] bool may_rewrite() const;
   void clean_next();
   void compact(log_state& log, std::function<void(result<void>)> done);
+  [[nodiscard]] std::uint64_t kept_live_percent() const;
   void merge_small();
   void refuse_cleaning(const fault& why);
   // engine.cc

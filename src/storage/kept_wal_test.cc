@@ -157,6 +157,28 @@ TEST_F(kept_wal, what_is_left_in_a_nearly_dead_file_is_moved) {
   expect_all(log_two);
 }
 
+TEST_F(kept_wal, the_space_of_a_deleted_log_comes_back_though_another_stands_between) {
+  create(log_one);
+  create(log_two);
+  for (int i = 0; i < 20; ++i) {
+    put_large(log_one, 4);
+    put_large(log_two, 3);
+  }
+  checkpoint();
+  put_large(log_one, 30);
+  checkpoint();
+  const std::uint64_t before = volume.used_bytes();
+  trim(log_one, s->info(log_one).end);
+  wait(2000);
+  EXPECT_GT(volume.used_bytes() + 40 * large, before) << "while there may be more to come the rest stays";
+  wait(60'000);
+  EXPECT_LT(volume.used_bytes(), before - 80 * large);
+  expect_all(log_two);
+  crash();
+  open();
+  expect_all(log_two);
+}
+
 TEST_F(kept_wal, a_removed_log_frees_its_files_also_those_that_the_wal_still_has) {
   create(log_one);
   create(log_two);
