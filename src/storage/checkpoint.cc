@@ -11,6 +11,10 @@ namespace weir::storage {
 namespace {
 // From this pace on there is time for small writes, which hold up the WAL less: 250 MB/s.
 constexpr double gentle_ns_per_byte = 4;
+
+manifest_cleaned to_manifest(model::log_id log, const clean_state& c) {
+  return {log, c.to, c.tombstones_to, c.tombstones_ms, c.tombstones};
+}
 }  // namespace
 
 struct checkpointer::run {
@@ -37,7 +41,8 @@ struct checkpointer::run {
   std::uint64_t appended_large_bytes = 0;
   rewritten replaced;
   std::vector<touched_file> files;  // written by this checkpoint or rewritten before it
-  bool await_wal = false;           // what is to be kept must be submitted first
+  bool keeps = false;
+  bool await_wal = false;  // what is to be kept must be submitted first
   // Pace of the writes.
   double ns_per_byte = 0;
   std::int64_t next_write_ns = 0;
@@ -70,7 +75,7 @@ void checkpointer::start(std::int64_t spread_ns, bool keep_large, std::function<
   run_ = std::make_unique<run>(core_, ns_per_byte > gentle_ns_per_byte);
   run_->done = std::move(done);
   if (keep_large) run_->data.keep_large();
-  run_->await_wal = keep_large;
+  run_->keeps = keep_large;
   run_->ns_per_byte = ns_per_byte;
   run_->next_write_ns = core_.time.now().raw();
   run_->hurry_above = held + held / 2;
@@ -160,6 +165,7 @@ void checkpointer::collect_everything() {
   const bool forget = core_.planted(planted_fault::trim_forgotten);
   core_.logs.each([&](const log_state& log) {
     r.edit.logs.push_back({log.id, log.shard, forget ? model::offset{} : log.start, log.end});
+    if (log.clean.to > model::offset{}) r.edit.cleaned.push_back(to_manifest(log.id, log.clean));
     for (const extent& e : log.extents) {
       r.edit.extents.push_back({log.id, e.file->id, e.position, e.length, e.base, e.end, e.max_timestamp_ms});
     }
@@ -205,7 +211,7 @@ bool checkpointer::too_early() {
 
 void checkpointer::pump_writes() {
   run& r = *run_;
-  r.await_wal = r.await_wal && wal_.durable_seq() < r.replay_from - 1 && !wal_.starved() && !wal_.fenced();
+  r.await_wal = r.keeps && wal_.durable_seq() < r.replay_from - 1 && !wal_.starved() && !wal_.fenced();
   if (r.await_wal) return;
   while (!r.failure && !r.all_written && r.writing < core_.options.data_writes_in_flight) {
     if (too_early()) return;
@@ -346,6 +352,7 @@ void checkpointer::add_replacements() {
     r.edit.cuts.push_back({p.log, p.from, p.to});
     std::erase_if(r.edit.extents,
                   [&](const manifest_extent& e) { return e.log == p.log && e.base >= p.from && e.base < p.to; });
+    if (p.cleaned) r.edit.cleaned.push_back(to_manifest(p.log, *p.cleaned));
     for (const extent& e : p.extents) {
       r.edit.extents.push_back({p.log, e.file->id, e.position, e.length, e.base, e.end, e.max_timestamp_ms});
     }

@@ -13,9 +13,11 @@ constexpr std::size_t key_overhead_bytes = 64;
 
 struct compactor::job {
   model::log_id log{};
-  model::offset next{};
-  model::offset from{};
-  model::offset to{};             // what is looked at ends here
+  model::offset from{};       // the log's first
+  model::offset keys_from{};  // keys are noted in [keys_from, to)
+  model::offset to{};
+  model::offset next{};           // to be noted
+  clean_state cleaned;            // what the pass makes of the log's
   model::offset tombstones_to{};  // tombstones below it may go
   std::unordered_map<std::string, model::offset> latest;
   std::size_t key_bytes = 0;
@@ -50,7 +52,7 @@ bool compactor::due(const log_state& log) const {
   for (const extent& e : log.extents) {
     if (e.base >= end) break;
     total += e.length;
-    if (e.base < log.clean.to) continue;
+    if (e.end <= log.clean.to) continue;
     dirty += e.length;
     overdue = overdue || (e.max_timestamp_ms >= 0 && rules.max_compaction_lag_ms < INT64_MAX &&
                           now - e.max_timestamp_ms > rules.max_compaction_lag_ms);
@@ -70,7 +72,9 @@ void compactor::start(log_state& log, done_fn done) {
   j.done = std::move(done);
   j.to = clean_end(log);
   if (log.extents.empty() || j.to <= log.extents.front().base) return finish({});
-  j.from = j.next = log.extents.front().base;
+  j.from = log.extents.front().base;
+  j.keys_from = j.next = std::min(std::max(j.from, log.clean.to), j.to);
+  j.cleaned = log.clean;
   const std::int64_t now = core_.time.wall().raw();
   if (now - log.clean.tombstones_ms >= log.rules().delete_retention_ms) j.tombstones_to = log.clean.tombstones_to;
   // What is rewritten must not grow meanwhile.
@@ -114,7 +118,7 @@ result<bool> compactor::note_keys(const model::read_entry& e) {
   const model::entry_format* format = core_.formats.find(e.format);
   if (format == nullptr) return true;
   if (auto facts = format->producer(e.payload); facts && facts->control) return true;
-  if (j.key_bytes > core_.options.compaction_bytes_max && e.base > j.from) {
+  if (j.key_bytes > core_.options.compaction_bytes_max && e.base > j.keys_from) {
     j.to = j.next = e.base;
     return false;
   }
@@ -132,38 +136,39 @@ result<bool> compactor::note_keys(const model::read_entry& e) {
   return true;
 }
 
+// Whole extents, the last one perhaps beyond the keys: nothing there is older than what is known of its key.
 void compactor::rewrite() {
   job& j = *job_;
   const log_state& log = *core_.logs.find(j.log);
   std::uint64_t size = 0;
   model::offset to = j.from;
   for (const extent& e : log.extents) {
-    if (e.end > j.to) break;  // cut by the memory for keys: whole extents only
+    if (e.base >= j.to) break;
     size += e.length;
     to = e.end;
   }
   if (size == 0) return finish({});
-  core_.logs.find(j.log)->clean.tombstones = false;
+  j.cleaned.tombstones = false;
   const bool own = size >= core_.options.segment_flush_bytes;
   rewriter_.start(
       {{j.log, j.from, to, own}}, [this](const model::read_entry& e) { return filter(e); },
-      [this, alive = std::weak_ptr(alive_), to](const result<void>& outcome) {
+      [this, alive = std::weak_ptr(alive_)](const result<void>& outcome) {
         if (alive.expired()) return;
-        if (log_state* done = core_.logs.find(job_->log); outcome && done != nullptr) {
-          note_pass(*done, to);
-        }
+        if (outcome && core_.logs.find(job_->log) != nullptr) note_pass();
         finish(outcome);
       });
 }
 
 // Tombstones that this pass was the first to see begin their time, unless earlier ones are still serving theirs.
-void compactor::note_pass(log_state& log, model::offset to) {
-  log.clean.to = to;
-  const std::int64_t now = core_.time.wall().raw();
-  const bool serving = log.clean.tombstones_to > job_->tombstones_to;
-  if (serving) return;
-  log.clean.tombstones_to = to;
-  log.clean.tombstones_ms = now;
+void compactor::note_pass() {
+  job& j = *job_;
+  j.cleaned.to = j.to;
+  const bool serving = j.cleaned.tombstones_to > j.tombstones_to;
+  if (!serving) {
+    j.cleaned.tombstones_to = j.to;
+    j.cleaned.tombstones_ms = core_.time.wall().raw();
+  }
+  core_.replaced.replacements.back().cleaned = j.cleaned;
 }
 
 result<std::optional<rewriter::kept>> compactor::filter(const model::read_entry& e) {
@@ -182,7 +187,7 @@ result<std::optional<rewriter::kept>> compactor::filter(const model::read_entry&
     if (r.value) return true;
     // The last record of a log stays: a reader that comes to a hole at the end would wait there with its lag for ever.
     if (r.at < j.tombstones_to && !(log != nullptr && r.at + 1 == log->end)) return false;
-    if (log != nullptr) log->clean.tombstones = true;
+    j.cleaned.tombstones = true;
     return true;
   });
   if (!out || out->records_left == all) return std::optional(as_it_is);

@@ -1,5 +1,6 @@
-// Key compaction of one log at a time: of every key the latest record stays. Two passes over what is in files: the first
-// remembers the latest offset of every key, the second rewrites the log without the others (storage/rewrite.h).
+// Key compaction of one log at a time: of every key the latest record stays. Two steps: the first goes over what is new since
+// the last pass, as far as the memory for keys goes, and remembers the latest offset of every key; the second rewrites the log
+// from its start to there without what is older (storage/rewrite.h). How far it has been is recorded with what it made.
 //
 // Offsets stay; a log may have gaps afterwards. A tombstone goes once it has been through a pass that long ago as
 // delete_retention_ms asks for, so that every reader had that time to see it. Records without a key, entries whose format
@@ -38,7 +39,7 @@ class compactor {
   [[nodiscard]] result<bool> note_keys(const model::read_entry& e);
   void rewrite();
   [[nodiscard]] result<std::optional<rewriter::kept>> filter(const model::read_entry& e);
-  void note_pass(log_state& log, model::offset to);
+  void note_pass();
   void finish(const result<void>& outcome);
 
   core& core_;

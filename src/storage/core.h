@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -42,6 +43,7 @@ struct replacement {
   model::offset to{};
   std::vector<extent> extents;
   bool filtered = false;  // what memory holds of it is out of date
+  std::optional<clean_state> cleaned;
 };
 struct rewritten {
   std::vector<replacement> replacements;

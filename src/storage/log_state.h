@@ -86,9 +86,9 @@ struct extent {
   std::int64_t max_timestamp_ms = -1;
 };
 
-// How far compaction has been. Not persistent: after a restart everything counts as dirty, and tombstones wait once more.
+// How far compaction has been.
 struct clean_state {
-  model::offset to{};             // everything before it has been through a pass
+  model::offset to{};             // everything before it has been through a pass: no key is there twice
   model::offset tombstones_to{};  // tombstones before it have been there for every reader since `tombstones_ms`
   std::int64_t tombstones_ms = 0;
   bool tombstones = false;  // the last pass left some

@@ -105,6 +105,10 @@ result<void> recovery::take_edit(const manifest_edit& e) {
   }
   for (const manifest_shard& s : e.shards) shards_[s.shard.raw()] = s;
   if (auto ok = take_extents(e); !ok) return ok;
+  for (const manifest_cleaned& c : e.cleaned) {
+    log_state* log = core_.logs.find(c.log);
+    if (log != nullptr) log->clean = {c.to, c.tombstones_to, c.tombstones_ms, c.tombstones};
+  }
   for (const std::uint64_t id : e.removed_files) {
     data_file* f = core_.files.find(id);
     if (f != nullptr && f->extents == 0) core_.files.forget(id);

@@ -62,7 +62,7 @@ void rewriter::step() {
     if (!j.begun) {
       j.begun = true;
       j.next = p.from;
-      j.current = {p.log, p.from, p.to, {}, static_cast<bool>(j.filter)};
+      j.current = {p.log, p.from, p.to, {}, static_cast<bool>(j.filter), {}};
     }
     if (log != nullptr) j.next = std::max(j.next, log->start);
     if (log == nullptr || j.next >= p.to) {

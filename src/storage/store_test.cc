@@ -171,6 +171,52 @@ TEST_F(store_test, compaction_keeps_the_latest_of_every_key) {
   EXPECT_EQ(get(log_one, 3), "27:27:k0=v27 31:31:k2=last ");
 }
 
+TEST_F(store_test, compaction_comes_to_the_end_with_little_memory_for_keys) {
+  crash();
+  options.compaction_bytes_max = 1500;  // some 20 keys
+  open();
+  create(log_one);
+  for (int i = 0; i < 300; ++i) put_text(log_one, "k" + std::to_string(i % 100) + "=v" + std::to_string(i));
+  model::log_policy p;
+  p.compact = true;
+  p.delete_old = false;
+  p.min_cleanable_ratio = 0;
+  s->set_policy(log_one, p);
+  for (int pass = 0; pass < 20; ++pass) clean(log_one);
+  const std::string got = get(log_one, 0);
+  EXPECT_EQ(got.substr(0, got.find(' ')), "200:200:k0=v200");
+  EXPECT_EQ(std::count(got.begin(), got.end(), ' '), 100);
+  // And goes on from there after a restart.
+  put_text(log_one, "k7=last");
+  checkpoint();
+  crash();
+  open();
+  s->set_policy(log_one, p);
+  clean(log_one);
+  const std::string after = get(log_one, 0);
+  EXPECT_EQ(after.find("207:"), std::string::npos) << "one pass was enough";
+  EXPECT_EQ(std::count(after.begin(), after.end(), ' '), 100);
+}
+
+TEST_F(store_test, a_pass_that_did_not_come_to_be_recorded_is_made_again) {
+  create(log_one);
+  for (int i = 0; i < 30; ++i) put_text(log_one, "k" + std::to_string(i % 3) + "=v" + std::to_string(i));
+  model::log_policy p;
+  p.compact = true;
+  p.delete_old = false;
+  p.min_cleanable_ratio = 0;
+  s->set_policy(log_one, p);
+  checkpoint();
+  volume.faults.sync = 1;
+  volume.faults.eligible = [](platform::sim::op_kind, const std::string& path) { return path.starts_with("manifest"); };
+  bool done = false;
+  s->clean_now(log_one, [&](const result<void>& r) { done = !r; });
+  run([&] { return done; });
+  volume.faults = {};
+  clean(log_one);
+  EXPECT_EQ(get(log_one, 0), "27:27:k0=v27 28:28:k1=v28 29:29:k2=v29 ");
+}
+
 TEST_F(store_test, retention_drops_whole_extents_by_time_and_size) {
   create(log_one);
   const std::int64_t now = world.time().wall().raw();

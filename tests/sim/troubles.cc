@@ -43,6 +43,7 @@ storage::store_options draw_store_options(sim_rng& dice) {
   o.resume_free_bytes = o.critical_free_bytes + (32U << 10);
   o.reserve_bytes = o.wal_file_bytes + (128U << 10);
   o.space_poll_ms = static_cast<std::int64_t>(dice.between(1, 5));
+  o.compaction_bytes_max = dice.chance(0.5) ? dice.between(200, 4000) : 64U << 20;
   o.keep_entry_bytes = dice.chance(0.5) ? 0 : static_cast<std::uint32_t>(64U << dice.below(4));
   o.keep_percent_min = static_cast<std::uint32_t>(dice.between(0, 75));
   o.keep_bytes_min = dice.below(3) << 12;

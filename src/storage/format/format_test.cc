@@ -192,6 +192,7 @@ manifest_edit sample_edit() {
   e.removed_logs = {model::log_id{7}};
   e.cuts.push_back({model::log_id{8}, model::offset{3}, model::offset{50}});
   e.extents.push_back({model::log_id{8}, 5, 64, 1000, model::offset{3}, model::offset{90}, 12});
+  e.cleaned.push_back({model::log_id{8}, model::offset{70}, model::offset{60}, 1234, true});
   e.shards.push_back({model::shard_id{2}, model::lsn{45}, byte_vector(30, std::byte{1})});
   return e;
 }
@@ -210,6 +211,8 @@ TEST(format_manifest, an_edit_round_trips) {
   EXPECT_EQ(e->logs.at(0).end, model::offset{90});
   EXPECT_EQ(e->cuts.at(0).to, model::offset{50});
   EXPECT_EQ(e->extents.at(0).length, 1000U);
+  EXPECT_EQ(e->cleaned.at(0).tombstones_to, model::offset{60});
+  EXPECT_TRUE(e->cleaned.at(0).tombstones);
   EXPECT_EQ(e->shards.at(0).covered, model::lsn{45});
   EXPECT_EQ(e->shards.at(0).snapshot.size(), 30U);
   EXPECT_EQ(encode_manifest_edit(*e), raw);

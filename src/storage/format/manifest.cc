@@ -19,6 +19,7 @@ enum class tag : std::uint8_t {
   extents = 7,
   shards = 8,
   writer = 9,
+  cleaned = 10,
 };
 
 void section(byte_writer& w, tag t, std::size_t count) {
@@ -107,6 +108,23 @@ manifest_cut get_cut(byte_reader& r) {
   return c;
 }
 
+void put_cleaned(byte_writer& w, const manifest_cleaned& c) {
+  w.le(c.log.raw());
+  w.le(c.to.raw());
+  w.le(c.tombstones_to.raw());
+  w.le(c.tombstones_ms);
+  w.u8(c.tombstones ? 1 : 0);
+}
+manifest_cleaned get_cleaned(byte_reader& r) {
+  manifest_cleaned c;
+  c.log = model::log_id(r.le<std::uint64_t>());
+  c.to = model::offset(r.le<std::int64_t>());
+  c.tombstones_to = model::offset(r.le<std::int64_t>());
+  c.tombstones_ms = r.le<std::int64_t>();
+  c.tombstones = r.u8() != 0;
+  return c;
+}
+
 // Counts come from the file: nothing is reserved from them, each item is bounds-checked as it is read.
 template<class T, class Get>
 void get_all(byte_reader& r, std::uint32_t count, std::vector<T>& into, Get get) {
@@ -145,6 +163,9 @@ bool get_section(byte_reader& r, manifest_edit& e) {
       return true;
     case tag::shards:
       get_all(r, count, e.shards, get_shard);
+      return true;
+    case tag::cleaned:
+      get_all(r, count, e.cleaned, get_cleaned);
       return true;
   }
   return false;
@@ -197,6 +218,10 @@ byte_vector encode_manifest_edit(const manifest_edit& e) {
   for (const auto& x : e.extents) put_extent(w, x);
   section(w, tag::shards, e.shards.size());
   for (const auto& s : e.shards) put_shard(w, s);
+  if (!e.cleaned.empty()) {
+    section(w, tag::cleaned, e.cleaned.size());
+    for (const auto& c : e.cleaned) put_cleaned(w, c);
+  }
   store_le(out.data() + 4, static_cast<std::uint32_t>(out.size() - manifest_edit_header_bytes));
   store_le(out.data() + 8, e.seq);
   store_le(out.data(), crc32c(bytes(out).subspan(4)));

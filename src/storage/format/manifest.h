@@ -53,6 +53,14 @@ struct manifest_cut {
   model::offset from{};
   model::offset to{};
 };
+// How far compaction of `log` has been, storage's clean_state.
+struct manifest_cleaned {
+  model::log_id log{};
+  model::offset to{};
+  model::offset tombstones_to{};
+  std::int64_t tombstones_ms = 0;
+  bool tombstones = false;
+};
 struct manifest_shard {
   model::shard_id shard{};
   model::lsn covered{};
@@ -74,6 +82,7 @@ struct manifest_edit {
   std::vector<model::log_id> removed_logs;
   std::vector<manifest_cut> cuts;  // before `extents`
   std::vector<manifest_extent> extents;
+  std::vector<manifest_cleaned> cleaned;
   std::vector<manifest_shard> shards;
 };
 
