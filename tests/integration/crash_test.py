@@ -22,7 +22,9 @@ PARTITIONS = 3
 class Load:
     """Numbered messages to each partition, and what was acknowledged of them."""
 
-    def __init__(self, confluent, bootstrap):
+    def __init__(self, confluent, bootstrap, record_bytes, waiting_max):
+        self.record_bytes = record_bytes
+        self.waiting_max = waiting_max
         self.producer = confluent.Producer({
             "bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 1, "message.timeout.ms": 0,
             "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 100, "queue.buffering.max.messages": 100000})
@@ -34,14 +36,23 @@ class Load:
         if error is not None:
             self.errors.append(str(error))
         else:
-            self.acked[message.partition()][int(message.value())] = message.offset()
+            self.acked[message.partition()][self.number(message.value())] = message.offset()
+
+    def value(self, number):
+        text = b"%d " % number
+        return text * (self.record_bytes // len(text)) if self.record_bytes else text
+
+    def number(self, value):
+        """The number in a value; -1 when the value is not what was sent."""
+        found = int(value[:value.index(b" ")])
+        return found if value == self.value(found) else -1
 
     def send(self, seconds):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             for partition in range(PARTITIONS):
-                if len(self.producer) < 20000:
-                    self.producer.produce("kill", b"%d" % self.next[partition], partition=partition,
+                if len(self.producer) < self.waiting_max:
+                    self.producer.produce("kill", self.value(self.next[partition]), partition=partition,
                                           on_delivery=self._delivered)
                     self.next[partition] += 1
             self.producer.poll(0)
@@ -57,13 +68,13 @@ class Kill(unittest.TestCase):
         self.ck = confluent_kafka
         print(f"WEIR_KILL_SEED={SEED} WEIR_KILL_ROUNDS={ROUNDS}", flush=True)
 
-    def rounds(self, *args):
+    def rounds(self, *args, record_bytes=0, waiting_max=20000):
         chance = random.Random(SEED)
         with Broker(*args) as b:
             b.args[b.args.index("--listen") + 1] = "kafka=%s:%d" % b.address
             admin = self.ck.admin.AdminClient({"bootstrap.servers": b.bootstrap})
             admin.create_topics([self.ck.admin.NewTopic("kill", PARTITIONS, 1)])["kill"].result(DEADLINE_S)
-            load = Load(self.ck, b.bootstrap)
+            load = Load(self.ck, b.bootstrap, record_bytes, waiting_max)
             for _ in range(ROUNDS):
                 load.send(0.2 + chance.random() * 0.8)
                 b.kill()
@@ -73,12 +84,13 @@ class Kill(unittest.TestCase):
             self.assertEqual(0, load.producer.flush(DEADLINE_S), "messages that were never answered")
             self.assertEqual([], load.errors[:5])
             self.check(b, load)
+            return sum(r["store"]["kept_bytes"] for r in b.admin("status")["reactors"])
 
     def check(self, b, load):
         """Every partition holds 0, 1, 2, ... once and in order, at the offsets that were acknowledged."""
         self.assertGreater(load.acknowledged(), 0)
         for partition in range(PARTITIONS):
-            found = self.read(b, partition)
+            found = self.read(b, partition, load.number)
             self.assertEqual(list(range(load.next[partition])), [number for _, number in found],
                              f"partition {partition}: lost, doubled or out of order (seed {SEED})")
             at = {number: offset for offset, number in found}
@@ -87,7 +99,7 @@ class Kill(unittest.TestCase):
                     self.assertEqual(at[number], offset)
         print(f"{load.acknowledged()} acknowledged over {ROUNDS} kills, all there once and in order", flush=True)
 
-    def read(self, b, partition):
+    def read(self, b, partition, number):
         consumer = self.ck.Consumer({"bootstrap.servers": b.bootstrap, "group.id": "check",
                                      "enable.auto.commit": False, "enable.partition.eof": True})
         consumer.assign([self.ck.TopicPartition("kill", partition, 0)])
@@ -96,7 +108,7 @@ class Kill(unittest.TestCase):
             while time.monotonic() < end:
                 for message in consumer.consume(5000, 0.2):
                     if message.error() is None:
-                        found.append((message.offset(), int(message.value())))
+                        found.append((message.offset(), number(message.value())))
                     elif message.error().code() == self.ck.KafkaError._PARTITION_EOF:
                         return found
                     else:
@@ -116,6 +128,12 @@ class Kill(unittest.TestCase):
 
     def test_kill_loop_over_many_checkpoints(self):
         self.rounds("--storage.checkpoint_bytes", "1MiB", "--storage.wal_file_bytes", "4MiB")
+
+    def test_kill_loop_with_records_that_are_written_once(self):
+        """Large enough for the WAL's files to be kept as data."""
+        kept = self.rounds("--storage.checkpoint_bytes", "24MiB", "--storage.wal_file_bytes", "16MiB",
+                           record_bytes=300_000, waiting_max=100)
+        self.assertGreater(kept, 0)
 
 
 if __name__ == "__main__":
