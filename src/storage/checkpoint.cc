@@ -100,8 +100,6 @@ void checkpointer::collect() {
   r.removed_logs.swap(core_.removed_logs);
   r.removed_slots.swap(core_.removed_slots);
   r.dead.swap(core_.dead_files);
-  std::sort(r.dead.begin(), r.dead.end());  // a kept WAL file may have died more than once
-  r.dead.erase(std::unique(r.dead.begin(), r.dead.end()), r.dead.end());
   std::erase_if(r.dead, [&](std::uint64_t id) {
     const data_file* f = core_.files.find(id);
     return f == nullptr || f->extents > 0;  // a checkpoint gave it an extent after it had lost its last one
@@ -315,10 +313,6 @@ void checkpointer::write_manifest() {
     if (r.data.skipped()) return fail(fault(errc::busy, "the WAL has no file left"));
   }
   r.edit_written = true;
-  // The WAL still fills the file, and entries of this checkpoint are in it.
-  std::erase_if(r.dead, [&](std::uint64_t id) {
-    return std::any_of(r.data.kept().begin(), r.data.kept().end(), [&](const data_file* f) { return f->id == id; });
-  });
   r.edit.next_file_id = core_.files.next_id();
   r.edit.wal.durable_seq = wal_.durable_seq();
   add_new_files();
@@ -416,15 +410,10 @@ void checkpointer::unlink_dead() {
   }
 }
 
-// A kept WAL file is used again if nobody reads it: the manifest on disk does not name it any more. While the WAL still has
-// it, it just stops being a data file.
+// A kept WAL file is used again if nobody reads it: the manifest on disk does not name it any more.
 void checkpointer::remove(data_file& f) {
-  if (f.kind == data_file_kind::wal) {
-    const std::uint64_t number = f.id & ~kept_wal_bit;
-    if (files_.in_use(number)) return;
-    if (!data_files::busy(f) && files_.take_back(number)) return;
-  }
-  core_.trash.remove(data_file_name(f.id, f.kind));
+  const bool again = f.kind == data_file_kind::wal && !data_files::busy(f) && files_.take_back(f.id & ~kept_wal_bit);
+  if (!again) core_.trash.remove(data_file_name(f.id, f.kind));
 }
 
 void checkpointer::fail(const fault& why) {

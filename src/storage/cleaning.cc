@@ -157,8 +157,7 @@ void engine::merge_small() {
   const auto dying = [&](const extent& e) {
     const data_file& f = *e.file;
     if (f.kind == data_file_kind::shared) return live[f.id] * 4 < f.length - data_header_bytes;
-    return f.kind == data_file_kind::wal && live[f.id] * 100 < f.length * live_percent &&
-           !wal_files_->in_use(f.id & ~kept_wal_bit);
+    return f.kind == data_file_kind::wal && !f.in_wal && live[f.id] * 100 < f.length * live_percent;
   };
   std::vector<rewriter::piece> pieces;
   std::uint64_t total = 0;

@@ -153,7 +153,7 @@ void core::release_file(data_file& f) {
     log->active = nullptr;
   }
   f.sealed = true;
-  dead_files.push_back(f.id);
+  if (!f.in_wal) dead_files.push_back(f.id);
 }
 
 void core::settle_flushed(log_state& log, model::offset to) {
@@ -170,7 +170,7 @@ void core::settle_flushed(log_state& log, model::offset to) {
 }
 
 void core::retire_if_unused(data_file& f) {
-  if (f.extents > 0) return;
+  if (f.extents > 0 || f.in_wal) return;
   if (log_state* log = logs.find(f.log); log != nullptr && log->active == &f) log->active = nullptr;
   f.sealed = true;
   if (std::find(dead_files.begin(), dead_files.end(), f.id) == dead_files.end()) dead_files.push_back(f.id);
@@ -179,6 +179,14 @@ void core::retire_if_unused(data_file& f) {
 void core::give_up_kept(data_file& f) {
   f.written = f.length;
   if (!f.recorded && f.extents == 0) files.forget(f.id);
+}
+
+bool core::take_from_wal(std::uint64_t wal_number) {
+  data_file* f = files.find(kept_wal_bit | wal_number);
+  if (f == nullptr) return false;
+  f->in_wal = false;
+  retire_if_unused(*f);
+  return true;
 }
 
 void core::abandon(data_file& f) {

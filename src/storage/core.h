@@ -112,6 +112,8 @@ struct core {
   void retire_if_unused(data_file& f);
   // A kept WAL file that the checkpoint that asked for it could not record.
   void give_up_kept(data_file& f);
+  // The WAL is done with its file. True: it is a data file, not to be written to before a manifest edit without it is durable.
+  [[nodiscard]] bool take_from_wal(std::uint64_t wal_number);
   // A write or sync of it failed: what was recorded before stays, it is never appended to again.
   void abandon(data_file& f);
   // As abandon; and when no manifest edit can name it, it is removed at once.

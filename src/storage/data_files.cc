@@ -53,6 +53,7 @@ data_file& data_files::keep(std::uint64_t wal_number, std::int64_t now_ms) {
   fresh.kind = data_file_kind::wal;
   fresh.created_ms = now_ms;
   fresh.sealed = true;
+  fresh.in_wal = true;
   return restore(fresh);
 }
 

@@ -25,6 +25,7 @@ struct data_file {
   bool sealed = false;        // never appended to again
   bool recorded = false;      // named by the manifest
   bool footer_checked = false;
+  bool in_wal = false;        // a kept file that the WAL still has: it is not dead before the WAL lets it go
   std::uint32_t extents = 0;  // that refer to it; 0 and recorded or failed: dead
   std::shared_ptr<platform::file> open;
   std::list<data_file*>::iterator lru{};
@@ -57,6 +58,10 @@ class data_files {
   [[nodiscard]] std::size_t size() const { return files_.size(); }
   [[nodiscard]] std::uint64_t next_id() const { return next_id_; }
   void set_next_id(std::uint64_t id) { next_id_ = id; }
+  template<class F>
+  void each(F f) {
+    for (const auto& [id, file] : files_) f(*file);
+  }
   [[nodiscard]] const std::unordered_map<std::uint64_t, std::unique_ptr<data_file>>& all() const { return files_; }
 
   // Index memory: the sum over files, and dropping the least recently used until it is below `bytes_max`.

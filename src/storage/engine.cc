@@ -74,10 +74,7 @@ result<void> engine::open() {
 }
 
 void engine::start_wal(std::uint64_t next_seq, ring_position durable_place) {
-  wal_files_->is_kept = [this](std::uint64_t number) {
-    const data_file* f = core_.files.find(kept_wal_bit | number);
-    return f != nullptr && (f->extents > 0 || !core_.planted(planted_fault::kept_file_let_go_early));
-  };
+  wal_files_->keeps = [this](std::uint64_t number) { return core_.take_from_wal(number); };
   wal::events up;
   up.new_chunk = [this](std::size_t n) { return core_.memory.add(n); };
   up.on_durable = [this](model::ticket t) { released(t); };

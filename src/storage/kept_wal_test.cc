@@ -41,6 +41,12 @@ class kept_wal : public store_fixture {
       EXPECT_EQ(get(id, at.raw(), 1), number + ":" + (number + std::string(20, '+')).substr(0, 20) + " ");
     }
   }
+  std::string path_with(const std::string& text) const {
+    for (const std::string& p : wal_paths()) {
+      if (as_text(volume.find(p)->cache).find(text) != std::string_view::npos) return p;
+    }
+    return "";
+  }
   std::vector<std::string> wal_paths() const {
     auto all = volume.paths();
     std::erase_if(all, [](const std::string& p) { return !p.starts_with("wal/"); });
@@ -117,6 +123,40 @@ TEST_F(kept_wal, a_file_is_used_again_when_nothing_refers_to_it) {
   close();
   open();
   EXPECT_EQ(s->recovered().kept_files, 0U);
+}
+
+// Until an edit of the manifest says so, a crash may bring back what referred to it.
+TEST_F(kept_wal, a_file_is_not_used_again_before_the_manifest_lets_go_of_it) {
+  crash();
+  options.checkpoint_bytes = options.ring_bytes_max = 8U << 20;
+  open();
+  create(log_one);
+  create(log_two);
+  put_large(log_one, 30);
+  checkpoint();
+  put_large(log_one, 20);  // the WAL is in its third file
+  bool done = false;
+  s->checkpoint([&](const result<void>&) { done = true; });
+  model::new_record r;
+  r.shard = shard_one;
+  r.changes.push_back({model::log_change_kind::trim, log_one, s->info(log_one).end});
+  (void)s->append(r);  // after the checkpoint began: it does not know
+  run([&] { return done; });
+  const std::string name = path_with("25++++");
+  const byte_vector before = volume.find(name)->cache;
+  put_large(log_two, 120);
+  ASSERT_NE(volume.find(name), nullptr);
+  EXPECT_TRUE(volume.find(name)->cache == before);
+  for (int i = 0; i < 4; ++i) {
+    checkpoint();
+    put_large(log_two, 60);
+  }
+  const auto* later = volume.find(name);
+  EXPECT_TRUE(later == nullptr || later->cache != before) << "or it was never going to be used again";
+  crash();
+  open();
+  EXPECT_EQ(s->info(log_one).start, offset(50));
+  expect_all(log_two);
 }
 
 TEST_F(kept_wal, a_file_that_somebody_reads_is_not_written_over) {

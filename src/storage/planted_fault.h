@@ -34,7 +34,6 @@ enum class planted_fault : std::uint8_t {
   chunk_released_early,       // memory is given back when the data file was written, before it was synced and recorded
   failed_data_sync_ignored,   // a failed sync of a data file counts as done
   kept_file_recycled,         // a WAL file is written to again though extents refer to it
-  kept_file_let_go_early,     // the same when no extent refers to it, but the manifest on disk still has some
   // recovery
   torn_tail_accepted,        // blocks are taken without checking the checksums of what is in them
   lost_block_taken_as_torn,  // a damaged block that was durable is taken for the end of the WAL
@@ -46,7 +45,7 @@ enum class planted_fault : std::uint8_t {
   read_limit_ignored,  // entries at and above `below` are returned
 };
 
-inline constexpr std::array<std::string_view, 29> planted_fault_names = {"none",
+inline constexpr std::array<std::string_view, 28> planted_fault_names = {"none",
                                                                          "answer_before_sync",
                                                                          "ticket_out_of_order",
                                                                          "failed_sync_ignored",
@@ -67,7 +66,6 @@ inline constexpr std::array<std::string_view, 29> planted_fault_names = {"none",
                                                                          "chunk_released_early",
                                                                          "failed_data_sync_ignored",
                                                                          "kept_file_recycled",
-                                                                         "kept_file_let_go_early",
                                                                          "torn_tail_accepted",
                                                                          "lost_block_taken_as_torn",
                                                                          "offset_reused",

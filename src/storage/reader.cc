@@ -143,8 +143,9 @@ void reader::step(const disk_read_ptr& op) {
 void reader::read_extent(const disk_read_ptr& op, log_state& log, const extent& e) {
   data_file& f = *e.file;
   std::uint64_t position = e.position;
-  const bool resumes = log.resume_at == op->next && log.resume_file == f.id && log.resume_position >= e.position &&
-                       log.resume_position < e.position + e.length;
+  // Each extent of a kept WAL file is one entry; and the file may have come back with another.
+  const bool resumes = f.kind != data_file_kind::wal && log.resume_at == op->next && log.resume_file == f.id &&
+                       log.resume_position >= e.position && log.resume_position < e.position + e.length;
   const bool large = e.length > 2ULL * core_.options.index_span_bytes && f.kind == data_file_kind::own;
   op->in_order = op->in_order || resumes;
   if (resumes) {

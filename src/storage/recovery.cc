@@ -38,6 +38,7 @@ result<void> recovery::run() {
   next_block_seq_ = reader.next_seq() + (core_.planted(planted_fault::block_seq_skipped) ? 1 : 0);
   report_.torn_blocks = reader.torn_blocks();
   if (auto ok = reader.give_files(files_); !ok) return ok;
+  note_wal_files();
   if (auto ok = cut_files(); !ok) return ok;
   if (auto ok = remove_orphans(); !ok) return ok;
   ++block_.incarnation;
@@ -47,6 +48,16 @@ result<void> recovery::run() {
   auto first = reserve_.with_room([&] { return files_.ensure_first(); });
   if (!first && first.error().code == errc::no_space) return {};
   return first;
+}
+
+// Kept files that the WAL goes on with are not dead, whatever the replay found.
+void recovery::note_wal_files() {
+  core_.files.each(
+      [this](data_file& f) { f.in_wal = f.kind == data_file_kind::wal && files_.in_use(f.id & ~kept_wal_bit); });
+  std::erase_if(core_.dead_files, [this](std::uint64_t id) {
+    const data_file* f = core_.files.find(id);
+    return f != nullptr && f->in_wal;
+  });
 }
 
 result<void> recovery::create() {

@@ -39,6 +39,7 @@ class recovery {
   [[nodiscard]] result<void> replay_block(bytes block);
   [[nodiscard]] result<void> replay_record(const parsed_record& r, std::uint32_t position);
   [[nodiscard]] result<void> check_change(const model::log_change& change, model::shard_id shard) const;
+  void note_wal_files();
   [[nodiscard]] result<void> cut_files();
   [[nodiscard]] result<void> remove_orphans();
   chunk& chunk_for(std::size_t bytes);

@@ -123,7 +123,7 @@ void wal_files::recycle(std::uint64_t seq) {
     wal_file f = std::move(used_.front());
     used_.pop_front();
     ++turnovers_;
-    keeping_ = is_kept && is_kept(f.number) && options_.planted != planted_fault::kept_file_recycled;
+    keeping_ = keeps && keeps(f.number) && options_.planted != planted_fault::kept_file_recycled;
     if (keeping_) continue;
     if (f.capacity < options_.wal_file_bytes && total() >= options_.wal_files_min) {
       remover_.remove(wal_file_name(f.number));  // a small first file, no longer needed

@@ -1,7 +1,7 @@
 // The WAL's files: which hold blocks that are still needed, which are free, and making new ones ahead of need.
 //
 // A file is made once, filled with zeros by durable writes so that later writes change no metadata, and then reused for
-// ever. But a file that is_kept() is not reused: it is a data file now, until take_back(). While files are being kept, new
+// ever. But a file that somebody keeps() is not reused: it is a data file now, until take_back(). While files are being kept, new
 // ones are only allocated: filling them would be the second write that keeping saves. Owner thread: the store's reactor.
 #pragma once
 
@@ -49,8 +49,8 @@ class wal_files {
   [[nodiscard]] wal_file* current() { return used_.empty() || !writing_ ? nullptr : &used_.back(); }
   // Blocks before `seq` are not needed any more.
   void recycle(std::uint64_t seq);
-  // Asked when a file is done with.
-  std::function<bool(std::uint64_t number)> is_kept;
+  // Asked when a file is done with: whether somebody keeps it.
+  std::function<bool(std::uint64_t number)> keeps;
   // Whether the WAL has the file: it holds needed blocks or is the current one.
   [[nodiscard]] bool in_use(std::uint64_t number) const;
   // A kept file that nothing refers to any more, on disk neither, and that nobody reads. True: it will be used again.
