@@ -14,6 +14,7 @@
 
 #include "broker/groups/coordinator.h"
 #include "broker/kernel.h"
+#include "broker/session_numbers.h"
 #include "model/broker_port.h"
 
 namespace weir::broker {
@@ -63,7 +64,7 @@ class front_desk final : public model::broker_port, public reply_sink {
   struct session {
     model::event_sink* sink = nullptr;
     std::shared_ptr<const model::caller> who;  // shared: a command may outlive its session
-    std::uint32_t generation = 0;
+    std::uint64_t number = 0;
     bool publishes = false;
     bool paused = false;
   };
@@ -117,8 +118,8 @@ class front_desk final : public model::broker_port, public reply_sink {
 
   core_parts& parts_;
   node_info node_;
-  std::vector<session> sessions_;  // by the low half of the id; the high half is the generation
-  std::vector<std::uint32_t> free_;
+  session_numbers numbers_;
+  std::vector<session> sessions_;  // by the slot in their numbers
   std::unordered_map<std::uint64_t, gathering> gatherings_;
   std::uint64_t last_gathering_ = 0;
   gather_sink gather_sink_;
