@@ -366,6 +366,11 @@ void add_limits(std::vector<config_key>& t) {
   t.push_back(size(
       "limits.request_bytes", "The largest request.", [](auto& c) -> auto& { return c.limits.request_bytes; }, 64 << 10,
       1 << 30));
+  t.push_back(size(
+      "limits.receive_bytes",
+      "Memory for requests that are arriving, per reactor. When it is used up, further connections are not read until "
+      "others' requests are through; a quarter is for requests of at most 256 KiB.",
+      [](auto& c) -> auto& { return c.limits.receive_bytes; }, 1 << 20));
   t.push_back(duration(
       "limits.idle", "A connection without traffic and without a request in the works is closed after so long.",
       [](auto& c) -> auto& { return c.limits.idle_ms; }, 1'000));
