@@ -99,6 +99,13 @@ void front_desk::pressure(bool paused) {
   }
 }
 
+void front_desk::part_arrived() {
+  if (stopped_ || !crowded_->load(std::memory_order_relaxed)) return;
+  if (forwarded_bytes() > parts_.k.config.limits.forwarded_bytes / 2) return;
+  crowded_->store(false, std::memory_order_relaxed);
+  pressure(false);
+}
+
 void front_desk::stop() {
   stopped_ = true;
   gatherings_.clear();

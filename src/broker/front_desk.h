@@ -6,6 +6,7 @@
 // to its reactor. Owner thread: the reactor.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -55,6 +56,10 @@ class front_desk final : public model::broker_port, public reply_sink {
   void part_has(std::uint64_t gathering, std::uint64_t part, std::size_t bytes);
   // A reactor's store has no room for bulk data, or has again.
   void pressure(bool paused);
+  // A copy that this desk sent to another reactor was handled and is gone.
+  void part_arrived();
+  // What the copies that are on their way to other reactors take. Past limits.forwarded_bytes publishing sessions pause.
+  [[nodiscard]] std::size_t forwarded_bytes() const { return forwarded_->load(std::memory_order_relaxed); }
   // Commands in parts whose answers are not together yet.
   [[nodiscard]] std::size_t gatherings() const { return gatherings_.size(); }
   void open() { serving_ = true; }
@@ -123,7 +128,11 @@ class front_desk final : public model::broker_port, public reply_sink {
   std::unordered_map<std::uint64_t, gathering> gatherings_;
   std::uint64_t last_gathering_ = 0;
   gather_sink gather_sink_;
-  std::uint32_t pressing_ = 0;  // reactors without room
+  std::uint32_t pressing_ = 0;  // reactors without room, and this one while too much is under way
+  // Grows here, shrinks where the copies end.
+  std::shared_ptr<std::atomic<std::size_t>> forwarded_ = std::make_shared<std::atomic<std::size_t>>(0);
+  // Read by other reactors: whether this one wants to hear of copies that are gone.
+  std::shared_ptr<std::atomic<bool>> crowded_ = std::make_shared<std::atomic<bool>>(false);
   bool serving_ = false;
   bool stopped_ = false;
 };

@@ -395,6 +395,10 @@ void add_limits(std::vector<config_key>& t) {
   t.push_back(size(
       "limits.waiting_produce_bytes", "Produce requests that wait for room in the store, per reactor.",
       [](auto& c) -> auto& { return c.broker.limits.waiting_produce_bytes; }, 1 << 20));
+  t.push_back(size(
+      "limits.forwarded_bytes",
+      "Commands on their way to other reactors, per reactor. Past it publishing connections pause.",
+      [](auto& c) -> auto& { return c.broker.limits.forwarded_bytes; }, 1 << 20));
   t.push_back(integer(
       "limits.partitions", "Partitions of this node.", [](auto& c) -> auto& { return c.broker.limits.partitions; }, 1,
       10'000'000));
