@@ -234,6 +234,7 @@ core_stats core::stats() const {
   core_stats out = parts_->k.stats;
   out.answers_waiting = parts_->k.answers.size();
   out.gatherings = parts_->desk.gatherings();
+  out.groups_bytes = parts_->groups.coordinator().stored_bytes();
   out.forwarded_bytes = parts_->desk.forwarded_bytes();
   out.topics = parts_->k.topics.size();
   return out;

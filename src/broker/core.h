@@ -70,6 +70,7 @@ struct core_stats {
   std::uint64_t produces_waiting = 0;  // gauge: for room in the store
   std::uint64_t answers_waiting = 0;   // gauge: for durability
   std::uint64_t gatherings = 0;        // gauge: commands in parts, on other reactors
+  std::uint64_t groups_bytes = 0;      // gauge: groups and committed offsets
   std::uint64_t forwarded_bytes = 0;   // gauge: copies of commands on their way to other reactors
   std::uint64_t duplicates = 0;        // idempotent retries answered without a write
   std::uint64_t partitions = 0;        // gauge: owned by this reactor

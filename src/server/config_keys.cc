@@ -350,6 +350,11 @@ void add_groups(std::vector<config_key>& t) {
   t.push_back(integer(
       "group.groups_max", "Groups of one reactor.", [](auto& c) -> auto& { return c.broker.groups.groups_max; }, 1,
       10'000'000));
+  t.push_back(size(
+      "group.stored_bytes_max",
+      "Memory of one reactor for groups and committed offsets. Past it new ones are refused; offsets that are there "
+      "move on.",
+      [](auto& c) -> auto& { return c.broker.groups.stored_bytes_max; }, 1 << 20));
   t.push_back(duration(
       "group.offset_retention", "How long committed offsets outlive their use.",
       [](auto& c) -> auto& { return c.broker.groups.offset_retention_ms; }, -1));

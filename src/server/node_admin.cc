@@ -119,6 +119,7 @@ void node::status(std::function<void(json::object)> done) {
                             {"cache", pool(store.cache_bytes, config_.store.cache_bytes_max)},
                             {"read", pool(store.read_bytes, config_.store.read_bytes_max)},
                             {"index", pool(store.index_bytes, config_.store.index_bytes_max)},
+                            {"groups", pool(p.core->stats().groups_bytes, config_.broker.groups.stored_bytes_max)},
                             {"forwarded", pool(p.core->stats().forwarded_bytes, config_.broker.limits.forwarded_bytes)},
                             {"receive", receive_pool_object(p.connections->receiving())},
                             {"connections", json::object{{"bytes", p.connections->buffered_bytes()}}}};
