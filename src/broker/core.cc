@@ -226,6 +226,8 @@ void core::start(model::log_store& store, std::function<void(result<void>)> read
   parts_->start(store, std::move(ready));
 }
 
+const std::optional<fault>& core::damage() const { return parts_->state.damage(); }
+
 void core::stop() { parts_->stop(); }
 
 model::broker_port& core::port() { return parts_->desk; }

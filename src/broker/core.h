@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/clock.h"
@@ -86,6 +87,8 @@ class core final : public model::state_machine {
 
   // All cores in the order of their reactors, this one included. Once, before any start.
   void link(const std::vector<core*>& all);
+  // After recovery: the first record or snapshot that made no sense. start() gives it, too, and changes nothing then.
+  [[nodiscard]] const std::optional<fault>& damage() const;
   // The store has recovered. Writes the node's new start epoch (reactor 0), makes logs and catalog agree, then calls
   // `ready` on this reactor when that is durable and this core may serve.
   void start(model::log_store& store, std::function<void(result<void>)> ready);
