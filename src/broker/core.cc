@@ -226,6 +226,8 @@ void core::start(model::log_store& store, std::function<void(result<void>)> read
   parts_->start(store, std::move(ready));
 }
 
+const std::optional<fault>& core::damage() const { return parts_->state.damage(); }
+
 void core::stop() { parts_->stop(); }
 
 model::broker_port& core::port() { return parts_->desk; }
@@ -234,6 +236,8 @@ core_stats core::stats() const {
   core_stats out = parts_->k.stats;
   out.answers_waiting = parts_->k.answers.size();
   out.gatherings = parts_->desk.gatherings();
+  out.groups_bytes = parts_->groups.coordinator().stored_bytes();
+  out.forwarded_bytes = parts_->desk.forwarded_bytes();
   out.topics = parts_->k.topics.size();
   return out;
 }

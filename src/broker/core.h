@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/clock.h"
@@ -70,6 +71,8 @@ struct core_stats {
   std::uint64_t produces_waiting = 0;  // gauge: for room in the store
   std::uint64_t answers_waiting = 0;   // gauge: for durability
   std::uint64_t gatherings = 0;        // gauge: commands in parts, on other reactors
+  std::uint64_t groups_bytes = 0;      // gauge: groups and committed offsets
+  std::uint64_t forwarded_bytes = 0;   // gauge: copies of commands on their way to other reactors
   std::uint64_t duplicates = 0;        // idempotent retries answered without a write
   std::uint64_t partitions = 0;        // gauge: owned by this reactor
   std::uint64_t topics = 0;            // gauge: of the node
@@ -84,6 +87,8 @@ class core final : public model::state_machine {
 
   // All cores in the order of their reactors, this one included. Once, before any start.
   void link(const std::vector<core*>& all);
+  // After recovery: the first record or snapshot that made no sense. start() gives it, too, and changes nothing then.
+  [[nodiscard]] const std::optional<fault>& damage() const;
   // The store has recovered. Writes the node's new start epoch (reactor 0), makes logs and catalog agree, then calls
   // `ready` on this reactor when that is durable and this core may serve.
   void start(model::log_store& store, std::function<void(result<void>)> ready);

@@ -533,6 +533,26 @@ TEST(reactors, survive_a_crash_that_each_store_remembers_differently) {
   EXPECT_EQ(r.get("a", 2, 0).data.entries.size(), 7U);
 }
 
+TEST(reactors, what_is_on_its_way_to_another_is_counted_and_pauses_publishers) {
+  settings config;
+  config.limits.forwarded_bytes = 64 << 10;
+  rig r(2, config);
+  r.create("t", 8);
+  const byte_vector entry = fake_format::make({.padding = 20'000});
+  std::size_t before = 0;
+  for (std::int32_t round = 0; round < 100 && !r.me.paused; ++round) {
+    r.send(rig::produce_of("t", round % 8, entry));
+    EXPECT_GE(r.at(0).stats().forwarded_bytes, before);
+    before = r.at(0).stats().forwarded_bytes;
+  }
+  EXPECT_TRUE(r.me.paused);
+  EXPECT_GT(before, config.limits.forwarded_bytes);
+  EXPECT_LT(before, config.limits.forwarded_bytes + 2 * entry.size());
+  r.settle();
+  EXPECT_FALSE(r.me.paused);
+  EXPECT_EQ(r.at(0).stats().forwarded_bytes, 0U);
+}
+
 TEST(reactors, pressure_of_one_store_pauses_publishers_of_all) {
   rig r(3);
   r.create("t", 6);

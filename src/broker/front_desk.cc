@@ -13,28 +13,23 @@ front_desk::front_desk(core_parts& parts)
 front_desk::~front_desk() = default;
 
 front_desk::session* front_desk::find(std::uint64_t id) {
-  const std::uint64_t slot = id & 0xffffffffU;
+  const std::size_t slot = session_numbers::slot_of(id);
   if (slot >= sessions_.size()) return nullptr;
   session& s = sessions_[slot];
-  return s.sink != nullptr && s.generation == id >> 32 ? &s : nullptr;
+  return s.sink != nullptr && s.number == id ? &s : nullptr;
 }
 
 model::session_id front_desk::attach(model::event_sink& sink, const model::caller& who) {
-  std::uint32_t slot = 0;
-  if (free_.empty()) {
-    slot = static_cast<std::uint32_t>(sessions_.size());
-    sessions_.emplace_back();
-  } else {
-    slot = free_.back();
-    free_.pop_back();
-  }
+  const std::uint64_t number = numbers_.take();
+  const std::size_t slot = session_numbers::slot_of(number);
+  if (slot >= sessions_.size()) sessions_.resize(slot + 1);
   session& s = sessions_[slot];
+  s.number = number;
   s.sink = &sink;
   s.who = std::make_shared<const model::caller>(who);
   s.publishes = false;
   s.paused = false;
-  ++s.generation;
-  return model::session_id((std::uint64_t{s.generation} << 32) | slot);
+  return model::session_id(number);
 }
 
 void front_desk::detach(model::session_id id) {
@@ -42,7 +37,7 @@ void front_desk::detach(model::session_id id) {
   if (s == nullptr) return;
   s->sink = nullptr;
   s->who = nullptr;
-  free_.push_back(static_cast<std::uint32_t>(id.raw() & 0xffffffffU));
+  numbers_.give_back(id.raw());
   if (stopped_) return;
   parts_.drop(this, id.raw());
   drop_gatherings(id.raw());
@@ -58,9 +53,10 @@ void front_desk::detach(model::session_id id) {
   }
 }
 
-// Sessions of several reactors park at one coordinator: the reactor's number keeps them apart.
+// Sessions of several reactors park at one coordinator: the reactor's number keeps them apart, in bits that a session's
+// number leaves free.
 waiter_id front_desk::waiter(std::uint64_t id) const {
-  return waiter_id(id ^ (std::uint64_t{parts_.k.where.reactor} << 56));
+  return waiter_id(id | (std::uint64_t{parts_.k.where.reactor} << session_numbers::number_bits));
 }
 
 void front_desk::submit(model::session_id id, model::token t, model::command&& c) {
@@ -101,6 +97,13 @@ void front_desk::pressure(bool paused) {
   for (std::size_t i = 0; i < sessions_.size(); ++i) {
     if (sessions_[i].sink != nullptr && sessions_[i].publishes) set_paused(sessions_[i], pressing_ > 0);
   }
+}
+
+void front_desk::part_arrived() {
+  if (stopped_ || !crowded_->load(std::memory_order_relaxed)) return;
+  if (forwarded_bytes() > parts_.k.config.limits.forwarded_bytes / 2) return;
+  crowded_->store(false, std::memory_order_relaxed);
+  pressure(false);
 }
 
 void front_desk::stop() {

@@ -6,6 +6,7 @@
 // to its reactor. Owner thread: the reactor.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -14,6 +15,7 @@
 
 #include "broker/groups/coordinator.h"
 #include "broker/kernel.h"
+#include "broker/session_numbers.h"
 #include "model/broker_port.h"
 
 namespace weir::broker {
@@ -54,6 +56,10 @@ class front_desk final : public model::broker_port, public reply_sink {
   void part_has(std::uint64_t gathering, std::uint64_t part, std::size_t bytes);
   // A reactor's store has no room for bulk data, or has again.
   void pressure(bool paused);
+  // A copy that this desk sent to another reactor was handled and is gone.
+  void part_arrived();
+  // What the copies that are on their way to other reactors take. Past limits.forwarded_bytes publishing sessions pause.
+  [[nodiscard]] std::size_t forwarded_bytes() const { return forwarded_->load(std::memory_order_relaxed); }
   // Commands in parts whose answers are not together yet.
   [[nodiscard]] std::size_t gatherings() const { return gatherings_.size(); }
   void open() { serving_ = true; }
@@ -63,7 +69,7 @@ class front_desk final : public model::broker_port, public reply_sink {
   struct session {
     model::event_sink* sink = nullptr;
     std::shared_ptr<const model::caller> who;  // shared: a command may outlive its session
-    std::uint32_t generation = 0;
+    std::uint64_t number = 0;
     bool publishes = false;
     bool paused = false;
   };
@@ -117,12 +123,16 @@ class front_desk final : public model::broker_port, public reply_sink {
 
   core_parts& parts_;
   node_info node_;
-  std::vector<session> sessions_;  // by the low half of the id; the high half is the generation
-  std::vector<std::uint32_t> free_;
+  session_numbers numbers_;
+  std::vector<session> sessions_;  // by the slot in their numbers
   std::unordered_map<std::uint64_t, gathering> gatherings_;
   std::uint64_t last_gathering_ = 0;
   gather_sink gather_sink_;
-  std::uint32_t pressing_ = 0;  // reactors without room
+  std::uint32_t pressing_ = 0;  // reactors without room, and this one while too much is under way
+  // Grows here, shrinks where the copies end.
+  std::shared_ptr<std::atomic<std::size_t>> forwarded_ = std::make_shared<std::atomic<std::size_t>>(0);
+  // Read by other reactors: whether this one wants to hear of copies that are gone.
+  std::shared_ptr<std::atomic<bool>> crowded_ = std::make_shared<std::atomic<bool>>(false);
   bool serving_ = false;
   bool stopped_ = false;
 };

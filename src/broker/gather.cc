@@ -182,12 +182,28 @@ void front_desk::send_part(std::uint64_t number, std::size_t part, std::uint32_t
     return parts_.handle({&gather_sink_, number, part}, who, w, c);
   }
   std::shared_ptr<const owned_command> copy = own(who, c);
+  const std::size_t size = copy->size();
+  forwarded_->fetch_add(size, std::memory_order_relaxed);
   const std::uint64_t owner = remote_desk::pack(parts_.k.where.reactor, number);
-  peer->k.exec.send([peer, alive = std::weak_ptr(peer->k.alive), copy, owner, part, w] {
+  peer->k.exec.send([peer, alive = std::weak_ptr(peer->k.alive), copy = std::move(copy), owner, part, w,
+                     origin = &parts_, origin_alive = std::weak_ptr(parts_.k.alive), size, forwarded = forwarded_,
+                     crowded = crowded_]() mutable {
     if (!alive.expired() && !peer->k.stopped) {
       peer->handle({&peer->remote, owner, part}, copy->who, w, copy->what);
     }
+    copy.reset();
+    forwarded->fetch_sub(size);
+    // The origin looks at the sum after it has set this, so one of the two sees the other.
+    if (!crowded->load() || origin_alive.expired()) return;
+    origin->k.exec.send([origin, alive = std::move(origin_alive)] {
+      if (!alive.expired()) origin->desk.part_arrived();
+    });
   });
+  if (crowded_->load(std::memory_order_relaxed) || forwarded_bytes() <= parts_.k.config.limits.forwarded_bytes) return;
+  crowded_->store(true);
+  pressure(true);
+  // What arrived before that was seen told nobody.
+  if (forwarded_->load() <= parts_.k.config.limits.forwarded_bytes / 2) part_arrived();
 }
 
 void front_desk::forward(std::uint64_t id, const model::caller& who, std::uint64_t token, std::uint32_t reactor,

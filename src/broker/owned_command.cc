@@ -138,6 +138,19 @@ void keep(arena& m, model::delete_group_offsets& c) {
   keep_topics(m, c);
 }
 
+// The memory of a command's own list; lists within its items are small beside what they name.
+template<class Command>
+std::size_t bytes_of_list(const Command& c) {
+  const auto of = [](const auto& list) { return list.capacity() * sizeof(*list.data()); };
+  std::size_t n = 0;
+  if constexpr (requires { c.items.size(); }) n += of(c.items);
+  if constexpr (requires { c.items->size(); }) n += c.items ? of(*c.items) : 0;
+  if constexpr (requires { c.groups.size(); }) n += of(c.groups);
+  if constexpr (requires { c.topics.size(); }) n += of(c.topics);
+  if constexpr (requires { c.topics->size(); }) n += c.topics ? of(*c.topics) : 0;
+  return n;
+}
+
 }  // namespace
 
 bytes arena::data(bytes b) {
@@ -162,7 +175,12 @@ std::unique_ptr<owned_command> own(const model::caller& who, const model::comman
   auto out = std::make_unique<owned_command>();
   out->who = who;
   out->what = c;
-  std::visit([&](auto& x) { keep(out->memory, x); }, out->what);
+  std::visit(
+      [&](auto& x) {
+        keep(out->memory, x);
+        out->list_bytes = bytes_of_list(x);
+      },
+      out->what);
   return out;
 }
 

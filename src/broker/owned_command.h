@@ -30,6 +30,9 @@ struct owned_command {
   model::caller who;
   model::command what;
   arena memory;
+  std::size_t list_bytes = 0;  // of the lists in `what`, roughly
+
+  [[nodiscard]] std::size_t size() const { return sizeof *this + memory.size() + list_bytes; }
 };
 
 // The copy's views all point into its own memory.

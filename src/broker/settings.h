@@ -33,6 +33,7 @@ struct log_defaults {
 // Memory and outstanding work of one reactor. Past a limit there is one named refusal, `busy` unless said otherwise.
 struct core_limits {
   std::size_t waiting_produce_bytes = 64U << 20;     // produce commands that wait for room in the store
+  std::size_t forwarded_bytes = 64U << 20;           // copies of commands for other reactors; past it publishers pause
   std::size_t fetches_waiting = 200'000;             // long polls; past it a fetch answers at once with what there is
   std::size_t fetch_partitions_waiting = 2'000'000;  // partitions in all of them; the same
   std::size_t producers_per_partition = 10'000;      // idempotent producers remembered; the longest idle are forgotten

@@ -200,7 +200,8 @@ std::string visible(std::string_view text) {
 }
 
 int complain(const std::string& what, int code) {
-  std::fputs(("weir: " + what + "\n").c_str(), stderr);
+  // Parts of it may be a broker's words.
+  std::fputs(("weir: " + visible(what) + "\n").c_str(), stderr);
   return code;
 }
 

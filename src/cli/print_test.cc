@@ -88,6 +88,13 @@ TEST(command_line, exit_codes) {
   for (const char* shell : {"bash", "zsh", "fish"}) EXPECT_EQ(code({"weir", "completion", shell}), 0);
 }
 
+// A broker's words are in it: the message that a topic cannot be created, for one.
+TEST(complain, shows_control_characters_and_sends_none_to_the_terminal) {
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(complain("POLICY_VIOLATION: \x1b]0;owned\x07\r\nweir: fine", 3), 3);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "weir: POLICY_VIOLATION: \\x1b]0;owned\\x07\\x0d\\x0aweir: fine\n");
+}
+
 TEST(nearest, finds_slips_and_not_strangers) {
   EXPECT_EQ(nearest("srever", {"server", "status"}).value(), "server");
   EXPECT_EQ(nearest("storage.num_partitions", {"kafka.num_partitions", "storage.disk"}).value(),

@@ -2,6 +2,8 @@
 //   sub   goes on from the earliest record, the end, a time, or where a group has committed, and waits for more
 //   tail  the last records, and with -f those that come
 //   peek  some records, with all that is around them; it ends, and never commits anything
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iostream>
@@ -26,6 +28,7 @@ struct read_flags {
   std::string topic;
   std::vector<std::int32_t> partitions;
   std::string from = "latest";  // earliest, latest, an offset, or a time
+  bool from_given = false;
   std::string group;
   std::int64_t count = -1;  // stop after so many; -1: never
   bool verbose = false;
@@ -68,14 +71,26 @@ result<offsets> places(kafka_client& client, const read_flags& f, const std::vec
   return *found;
 }
 
-// Committed places win over `from`.
+// Committed places win over `from`, as long as the partition still has them. One that is below its start (its records were
+// deleted) or behind its end (the topic was made anew) goes on where `from` says, if it was given; else at the nearest.
 result<void> go_on_from_group(kafka_client& client, const read_flags& f, offsets& at) {
   const auto commits = committed_offsets(client, f.group);
   if (!commits) return commits.error();
   const auto topic = commits->find(f.topic);
   if (topic == commits->end()) return {};
-  for (const auto& [p, c] : topic->second)
-    if (at.contains(p)) at[p].offset = c.offset;
+  std::vector<std::int32_t> partitions;
+  for (const auto& [p, o] : at) partitions.push_back(p);
+  const auto first = list_offsets(client, f.topic, partitions, earliest_offset);
+  const auto last = list_offsets(client, f.topic, partitions, latest_offset);
+  if (!first || !last) return first ? last.error() : first.error();
+  for (const auto& [p, c] : topic->second) {
+    if (!at.contains(p)) continue;
+    const std::int64_t nearest = std::clamp(c.offset, first->at(p).offset, last->at(p).offset);
+    if (nearest == c.offset || !f.from_given) at[p].offset = nearest;
+    if (nearest == c.offset) continue;
+    std::cerr << fmt::format("weir: group {} committed {} in {} partition {}, which has {} to {}: goes on at {}\n",
+                             f.group, c.offset, f.topic, p, first->at(p).offset, last->at(p).offset, at[p].offset);
+  }
   return {};
 }
 
@@ -126,6 +141,12 @@ int run_read(const read_flags& f) {
   const auto ends = list_offsets(**client, f.topic, *partitions, latest_offset);
   if (!ends) return complain(ends.error());
   log_reader reader(**client, f.topic);
+  if (!f.group.empty()) {
+    reader.on_gap([&f](std::int32_t p, std::int64_t from, std::int64_t to) {
+      std::cerr << fmt::format("weir: {} partition {} has no offset {} any more: goes on at {}\n", f.topic, p, from,
+                               to);
+    });
+  }
   for (const auto& [p, o] : *at) reader.seek(p, o.offset);
   const auto done = read_on(**client, f, reader, *ends);
   return done ? 0 : complain(done.error());
@@ -186,7 +207,10 @@ void add_read_commands(CLI::App& app, run_state& run) {
   sub.add_option("-n,--count", f->count, "stop after so many records");
   sub.add_flag("-e,--exit", f->to_end, "stop at the end that the partitions have now");
   sub.add_flag("-v,--verbose", f->verbose, "place, time, key and headers, too");
-  sub.callback([&run, f] { run.action = [f] { return run_read(*f); }; });
+  sub.callback([&run, &sub, f] {
+    f->from_given = sub.count("--from") > 0;
+    run.action = [f] { return run_read(*f); };
+  });
 
   CLI::App& tail = *app.add_subcommand("tail", "print the last records of a topic");
   auto t = add_common(tail);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "cli/topic_offsets.h"
+
 namespace weir::cli {
 namespace {
 
@@ -30,11 +32,28 @@ result<bool> log_reader::poll(std::int32_t wait_ms, const visitor& visit) {
   if (a->message.error_code != kafka::error_code::none) return fault(errc::invalid, explain(a->message.error_code));
   for (const auto& topic : a->message.topics)
     for (const auto& p : topic.partitions) {
+      if (p.error_code == kafka::error_code::offset_out_of_range && gap_) {
+        const auto skipped = skip_gap(p.index);
+        if (!skipped) return skipped.error();
+        if (*skipped) continue;
+      }
       if (p.error_code != kafka::error_code::none)
         return fault(errc::out_of_range, fmt::format("{} partition {}: {}", topic_, p.index, explain(p.error_code)));
       auto more = show(p.index, p.records.data, visit);
       if (!more || !*more) return more;
     }
+  return true;
+}
+
+// False: there is nothing to skip, the place is behind the end.
+result<bool> log_reader::skip_gap(std::int32_t partition) {
+  const auto first = list_offsets(client_, topic_, {partition}, earliest_offset);
+  if (!first) return first.error();
+  const auto at = positions_.find(partition);
+  const auto begin = first->find(partition);
+  if (at == positions_.end() || begin == first->end() || at->second >= begin->second.offset) return false;
+  gap_(partition, at->second, begin->second.offset);
+  at->second = begin->second.offset;
   return true;
 }
 

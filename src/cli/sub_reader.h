@@ -19,6 +19,10 @@ class log_reader {
 
   log_reader(kafka_client& client, std::string topic) : client_(client), topic_(std::move(topic)) {}
 
+  // Hears of records that were deleted before they were read; without it that ends poll() with a fault.
+  using gap_listener = std::function<void(std::int32_t partition, std::int64_t from, std::int64_t to)>;
+  void on_gap(gap_listener gap) { gap_ = std::move(gap); }
+
   // Where to go on in a partition; only those that were set are read.
   void seek(std::int32_t partition, std::int64_t offset) { positions_[partition] = offset; }
   [[nodiscard]] const std::map<std::int32_t, std::int64_t>& positions() const { return positions_; }
@@ -28,10 +32,12 @@ class log_reader {
   [[nodiscard]] result<bool> poll(std::int32_t wait_ms, const visitor& visit);
 
  private:
+  [[nodiscard]] result<bool> skip_gap(std::int32_t partition);
   [[nodiscard]] result<bool> show(std::int32_t partition, bytes data, const visitor& visit);
 
   kafka_client& client_;
   std::string topic_;
+  gap_listener gap_;
   std::map<std::int32_t, std::int64_t> positions_;
 };
 

@@ -27,6 +27,7 @@ struct connection_limits {
   std::int64_t connections = 20'000;         // of the process; a further one is closed at once
   std::int64_t connections_per_address = 0;  // of one peer address; 0: no limit
   std::int64_t request_bytes = 100LL << 20;
+  std::int64_t receive_bytes = 256LL << 20;  // of a reactor: all requests that are arriving
   std::int64_t idle_ms = 600'000;            // nothing arrived and nothing is in the works
   std::int64_t first_frame_ms = 30'000;      // from the accept to the first whole request
   std::int64_t frame_progress_ms = 10'000;   // an unfinished request must bring at least ...

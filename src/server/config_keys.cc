@@ -350,6 +350,11 @@ void add_groups(std::vector<config_key>& t) {
   t.push_back(integer(
       "group.groups_max", "Groups of one reactor.", [](auto& c) -> auto& { return c.broker.groups.groups_max; }, 1,
       10'000'000));
+  t.push_back(size(
+      "group.stored_bytes_max",
+      "Memory of one reactor for groups and committed offsets. Past it new ones are refused; offsets that are there "
+      "move on.",
+      [](auto& c) -> auto& { return c.broker.groups.stored_bytes_max; }, 1 << 20));
   t.push_back(duration(
       "group.offset_retention", "How long committed offsets outlive their use.",
       [](auto& c) -> auto& { return c.broker.groups.offset_retention_ms; }, -1));
@@ -366,6 +371,11 @@ void add_limits(std::vector<config_key>& t) {
   t.push_back(size(
       "limits.request_bytes", "The largest request.", [](auto& c) -> auto& { return c.limits.request_bytes; }, 64 << 10,
       1 << 30));
+  t.push_back(size(
+      "limits.receive_bytes",
+      "Memory for requests that are arriving, per reactor. When it is used up, further connections are not read until "
+      "others' requests are through; a quarter is for requests of at most 256 KiB.",
+      [](auto& c) -> auto& { return c.limits.receive_bytes; }, 1 << 20));
   t.push_back(duration(
       "limits.idle", "A connection without traffic and without a request in the works is closed after so long.",
       [](auto& c) -> auto& { return c.limits.idle_ms; }, 1'000));
@@ -390,6 +400,10 @@ void add_limits(std::vector<config_key>& t) {
   t.push_back(size(
       "limits.waiting_produce_bytes", "Produce requests that wait for room in the store, per reactor.",
       [](auto& c) -> auto& { return c.broker.limits.waiting_produce_bytes; }, 1 << 20));
+  t.push_back(size(
+      "limits.forwarded_bytes",
+      "Commands on their way to other reactors, per reactor. Past it publishing connections pause.",
+      [](auto& c) -> auto& { return c.broker.limits.forwarded_bytes; }, 1 << 20));
   t.push_back(integer(
       "limits.partitions", "Partitions of this node.", [](auto& c) -> auto& { return c.broker.limits.partitions; }, 1,
       10'000'000));

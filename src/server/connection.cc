@@ -30,6 +30,7 @@ connection::connection(connection_group& group, new_connection&& c, std::uint64_
       accepted_(group.now()),
       last_activity_(accepted_),
       progress_since_(accepted_),
+      room_since_(accepted_),
       last_sent_(accepted_) {}
 
 connection::~connection() = default;
@@ -52,7 +53,7 @@ void connection::wake() {
 }
 
 bool connection::may_read() const {
-  return !closed_ && !eof_ && session_->wants_read() && !session_->wants_close() &&
+  return !closed_ && !eof_ && !room_.waiting() && session_->wants_read() && !session_->wants_close() &&
          unsent() < protocol::output_high_bytes;
 }
 
@@ -92,7 +93,9 @@ void connection::on_readable() {
 
 bool connection::read_once(mono_ns now) {
   const bool buffered = !input_.empty();
-  const mutable_bytes into = buffered ? input_.room(session_->needed()) : group_.scratch();
+  if (buffered && !take_room()) return false;
+  const mutable_bytes into =
+      buffered ? input_.room(session_->needed()) : group_.scratch().first(group_.receiving().read_bytes());
   const ssize_t n = ::recv(socket_.native_handle(), into.data(), into.size(), MSG_DONTWAIT);
   if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return false;
   if (n < 0) {
@@ -111,6 +114,8 @@ bool connection::read_once(mono_ns now) {
   if (buffered) {
     input_.filled(got);
     feed_buffered(now);
+    // The buffer may have grown a little past what was announced, or without an announcement.
+    if (input_.capacity() > room_.held) count_buffer();
   } else {
     feed(bytes(into.data(), got), now);
   }
@@ -122,6 +127,7 @@ void connection::feed(bytes fresh, mono_ns now) {
   if (consumed > 0) had_frame_ = true;
   if (consumed == fresh.size()) return;
   input_.append(fresh.subspan(consumed));
+  count_buffer();
   progress_since_ = now;
   progress_bytes_ = bytes_in_;
 }
@@ -132,12 +138,27 @@ void connection::feed_buffered(mono_ns now) {
   if (consumed == 0) return;
   had_frame_ = true;
   input_.consume(consumed);
+  // What a large request needed is not kept from those who wait.
+  if (group_.receiving().contended()) input_.fit();
+  count_buffer();
   progress_since_ = now;
   progress_bytes_ = bytes_in_;
 }
 
+bool connection::take_room() {
+  const std::size_t whole = session_->needed();
+  // Nothing announced: less than a length, or a line of the admin API, which must also work when the pool is used up.
+  if (whole != 0) return group_.receiving().take(room_, id_, std::max(whole, input_.capacity()));
+  if (room_.waiting()) count_buffer();
+  return true;
+}
+
+void connection::count_buffer() { group_.receiving().hold(room_, input_.capacity()); }
+
 bool connection::flush(mono_ns now) {
   if (closed_) return false;
+  // Its turn may have come.
+  if (room_.waiting()) (void)take_room();
   if (std::exchange(woken_, false)) session_->on_wake(now);
   // Requests that were held back while reading was paused.
   if (!input_watched_ && may_read() && !input_.empty()) {
@@ -200,8 +221,13 @@ void connection::check(mono_ns now) {
   check_output(now);
   if (!closed_) check_input(now);
   if (closed_) return;
+  check_room(now);
+  if (closed_) return;
   if (now - last_activity_ >= 1000 * ns_per_ms) {
-    input_.release_if_empty();
+    if (input_.empty()) {
+      input_.release_if_empty();
+      count_buffer();
+    }
     sending_.release_if_empty();
   }
 }
@@ -227,7 +253,7 @@ void connection::check_output(mono_ns now) {
 void connection::check_input(mono_ns now) {
   const connection_limits& limits = group_.limits();
   const auto over = [now](mono_ns since, std::int64_t ms) { return now - since >= ms * ns_per_ms; };
-  if (!had_frame_ && over(accepted_, limits.first_frame_ms)) {
+  if (!had_frame_ && !room_.waiting() && over(accepted_, limits.first_frame_ms)) {
     return close(fmt::format("sent no whole request within {}", print_duration_ms(limits.first_frame_ms)));
   }
   // Only where the peer is to blame: not while we do not read.
@@ -248,6 +274,29 @@ void connection::check_input(mono_ns now) {
   if (session_->idle() && unsent() == 0 && over(last_activity_, limits.idle_ms)) close("");
 }
 
+// While others wait for room, who holds some must use it: a request comes in at a sixteenth per limits.frame_progress, and
+// one whose session reads nothing (its answers are in the works) has limits.write_stall.
+void connection::check_room(mono_ns now) {
+  const receive_pool& pool = group_.receiving();
+  // What an earlier request needed.
+  if (pool.contended() && input_.empty() && room_.held > 0) {
+    input_.release_if_empty();
+    count_buffer();
+  }
+  const bool may_keep = room_.waiting() || room_.held <= receive_pool::least_read_bytes || !pool.contended();
+  const auto since = static_cast<std::int64_t>(bytes_in_ - room_bytes_);
+  const std::int64_t patience_ms = may_read() ? group_.limits().frame_progress_ms : group_.limits().write_stall_ms;
+  const bool goes_on = since >= static_cast<std::int64_t>(room_.held / 16);
+  if (!may_keep && !goes_on && now - room_since_ < patience_ms * ns_per_ms) return;
+  if (!may_keep && !goes_on) {
+    return close(
+        fmt::format("limits.receive_bytes = {} is used up, and a request that holds {} of it brought {} bytes in {}",
+                    pool.max(), room_.held, since, print_duration_ms(patience_ms)));
+  }
+  room_since_ = now;
+  room_bytes_ = bytes_in_;
+}
+
 void connection::close(const std::string& why) {
   if (std::exchange(closed_, true)) return;
   const auto self = shared_from_this();
@@ -258,6 +307,7 @@ void connection::close(const std::string& why) {
   session_->on_closed();
   boost::system::error_code ignored;
   socket_.close(ignored);
+  group_.receiving().hold(room_, 0);
   place_.give_back();
   // The session is kept until the connection goes: its caller may be inside it.
   group_.remove(*this);

@@ -10,6 +10,7 @@
 #include "protocol/common/session.h"
 #include "server/connection_group.h"
 #include "server/receive_buffer.h"
+#include "server/receive_pool.h"
 #include "server/send_queue.h"
 
 namespace weir::server {
@@ -56,6 +57,10 @@ class connection final : public protocol::session_host, public std::enable_share
   // Shows everything unconsumed, `fresh` being what is not in the buffer yet.
   void feed(bytes fresh, mono_ns now);
   void feed_buffered(mono_ns now);
+  // Takes of the reactor's pool what the unfinished request needs; false: it has to wait, nothing is read until then.
+  [[nodiscard]] bool take_room();
+  // Counts what the buffer really has, after it changed.
+  void count_buffer();
   void watch_input();
   void watch_output();
   [[nodiscard]] bool may_read() const;
@@ -64,6 +69,7 @@ class connection final : public protocol::session_host, public std::enable_share
   send_state send();
   void check_output(mono_ns now);
   void check_input(mono_ns now);
+  void check_room(mono_ns now);
 
   connection_group& group_;
   boost::asio::posix::stream_descriptor socket_;
@@ -75,6 +81,7 @@ class connection final : public protocol::session_host, public std::enable_share
   std::unique_ptr<protocol::session> session_;
 
   receive_buffer input_;
+  receive_claim room_;
   send_queue sending_;
   bool closed_ = false;
   bool woken_ = false;
@@ -87,6 +94,8 @@ class connection final : public protocol::session_host, public std::enable_share
   mono_ns last_activity_{};
   mono_ns progress_since_{};          // start of the window in which an unfinished frame must make progress
   std::uint64_t progress_bytes_ = 0;  // bytes_in_ at that time
+  mono_ns room_since_{};              // start of the window in which a holder of the pool must go on for those who wait
+  std::uint64_t room_bytes_ = 0;      // bytes_in_ at that time
   mono_ns sending_since_{};           // when sending_ was filled
   std::size_t sending_was_ = 0;       // its size then
   mono_ns last_sent_{};               // when the socket took something

@@ -43,6 +43,7 @@ connection_group::connection_group(platform::reactor& owner, connection_numbers&
     : owner_(owner),
       numbers_(numbers),
       limits_(limits),
+      receiving_(static_cast<std::size_t>(limits.receive_bytes), [this](std::uint64_t id) { call(id); }),
       scratch_(new std::byte[scratch_bytes]),  // tidy-allow(new): unique_ptr of bytes that need no zeroing
       alive_(std::make_shared<connection_group*>(this)) {
   owner_.add_turn_hook([alive = alive_] { return *alive != nullptr && (*alive)->flush_dirty(); });
@@ -86,6 +87,11 @@ std::size_t connection_group::buffered_bytes() const {
   std::size_t sum = scratch_bytes;
   for (const auto& [id, c] : all_) sum += c->buffered_bytes();
   return sum;
+}
+
+void connection_group::call(std::uint64_t id) {
+  const auto at = all_.find(id);
+  if (at != all_.end()) mark_dirty(*at->second);
 }
 
 void connection_group::mark_dirty(connection& c) {

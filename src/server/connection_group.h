@@ -17,6 +17,7 @@
 #include "protocol/common/session.h"
 #include "server/config.h"
 #include "server/logging.h"
+#include "server/receive_pool.h"
 
 namespace weir::server {
 
@@ -112,6 +113,8 @@ class connection_group {
   void close_all();
   [[nodiscard]] std::size_t size() const { return all_.size(); }
   [[nodiscard]] std::vector<connection_info> list(std::size_t max) const;
+  // What the sockets' requests may take together.
+  [[nodiscard]] receive_pool& receiving() { return receiving_; }
   // Of all connections together.
   [[nodiscard]] std::size_t buffered_bytes() const;
 
@@ -125,16 +128,18 @@ class connection_group {
   [[nodiscard]] const log& logger() const { return log_; }
 
  private:
-  static constexpr std::size_t scratch_bytes = 256 << 10;
+  static constexpr std::size_t scratch_bytes = receive_pool::small_bytes;
   static constexpr std::int64_t sweep_ns = 1'000'000'000;
 
   bool flush_dirty();
+  void call(std::uint64_t id);
   void sweep();
   void schedule_sweep();
 
   platform::reactor& owner_;
   connection_numbers& numbers_;
   connection_limits limits_;
+  receive_pool receiving_;
   log log_{"server"};
   std::unique_ptr<std::byte[]> scratch_;  // where idle connections read to: one for all
   std::unordered_map<std::uint64_t, std::shared_ptr<connection>> all_;

@@ -300,6 +300,77 @@ TEST_F(connection_test, what_is_announced_and_not_sent_costs_little) {
   EXPECT_EQ(b.capacity(), 0U);
 }
 
+// A share of 768 KiB for large requests: of two that announce 600 KiB one has to wait, and those that announce less do not.
+TEST_F(connection_test, a_request_without_room_waits_and_small_ones_go_on) {
+  connection_limits limits;
+  limits.receive_bytes = 1 << 20;
+  make(limits);
+  const auto first = connect();
+  const auto second = connect();
+  const auto bytes_in = [&] {
+    std::uint64_t sum = 0;
+    for (const connection_info& c : group_->list(10)) sum += c.bytes_in;
+    return sum;
+  };
+  state_.announce = 600 << 10;
+  std::uint64_t sent = 0;
+  const auto send_and_read = [&](const platform::unique_fd& to, std::string_view text) {
+    send(to, text);
+    sent += text.size();
+    turn_until([&] { return bytes_in() == sent; });
+  };
+  send_and_read(first, "\4a");
+  send_and_read(first, "b");  // has its room from here on
+  EXPECT_GE(group_->receiving().held(), state_.announce);
+  send_and_read(second, "\4a");
+  send(second, "bcd");
+  turn_until([&] { return group_->receiving().waiting() == 1; });
+  EXPECT_EQ(bytes_in(), sent) << "it was not read";
+
+  state_.announce = 100 << 10;
+  const auto small = connect();
+  send_and_read(small, "\2x");
+  send_and_read(small, "y");
+  EXPECT_EQ(receive(small, 3), "\2xy");
+  EXPECT_EQ(group_->receiving().waiting(), 1U);
+
+  state_.announce = 600 << 10;
+  send(first, "cd");
+  EXPECT_EQ(receive(first, 5), "\4abcd");
+  EXPECT_EQ(receive(second, 5), "\4abcd");
+  EXPECT_EQ(state_.closed, 0);
+  EXPECT_FALSE(group_->receiving().contended());
+}
+
+TEST_F(connection_test, who_holds_room_and_trickles_is_closed_for_those_who_wait) {
+  connection_limits limits;
+  limits.receive_bytes = 1 << 20;
+  limits.frame_progress_ms = 1000;
+  limits.frame_progress_bytes = 1;
+  make(limits);
+  state_.announce = 600 << 10;
+  const auto holder = connect();
+  send(holder, "\377a");
+  turn_until([&] { return group_->size() == 1 && group_->list(1).at(0).bytes_in == 2; });
+  send(holder, "b");
+  turn_until([&] { return group_->receiving().held() >= state_.announce; });
+  const auto second = connect();
+  send(second, "\4a");
+  turn_until([&] { return group_->size() == 2 && state_.hosts.size() == 2; });
+  mono_ns next = reactor_.clock().now();
+  int drops = 0;
+  turn_until([&] {
+    if (reactor_.clock().now() > next && drops < 200 && state_.closed == 0) {
+      next = reactor_.clock().now() + 100'000'000;
+      (void)::send(holder.get(), "c", 1, MSG_NOSIGNAL);
+      if (++drops == 2) send(second, "bcd");
+    }
+    return state_.closed == 1;
+  });
+  EXPECT_EQ(receive(second, 5), "\4abcd");
+  EXPECT_TRUE(ended(holder));
+}
+
 TEST_F(connection_test, caps_refuse_the_one_too_many_and_recover) {
   connection_limits limits;
   limits.connections = 2;

@@ -3,6 +3,8 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <exception>
+#include <mutex>
 #include <new>
 #include <utility>
 
@@ -120,19 +122,68 @@ result<void> node::open_parts() {
   }
   for (reactor_part& p : parts_) p.core->link(cores);
   for (reactor_part& p : parts_) {
-    if (auto ok = open_store(p); !ok) return ok;
+    if (auto ok = open_disk(p); !ok) return ok;
+  }
+  if (auto ok = open_stores(); !ok) return ok;
+  for (reactor_part& p : parts_) {
     p.connections = std::make_unique<connection_group>(*p.loop, numbers_, config_.limits);
   }
   return {};
 }
 
-result<void> node::open_store(reactor_part& part) {
-  const std::string path = folder_.store_path(part.index);
-  auto disk = platform::open_disk(*part.loop, path, config_.disk);
+result<void> node::open_disk(reactor_part& part) {
+  auto disk = platform::open_disk(*part.loop, folder_.store_path(part.index), config_.disk);
   if (!disk) return disk.error();
   if (!disk->why_buffered.empty()) log("storage").warn("durable writes go buffered: {}", disk->why_buffered);
   part.disk = std::move(disk->where);
+  return {};
+}
 
+result<void> node::open_stores() {
+  start_gate gate(parts_.size());
+  std::vector<result<void>> outcomes(parts_.size());
+  std::exception_ptr thrown;  // of the last store that could not even fail: no memory
+  std::mutex thrown_mutex;
+  const auto guarded = [&](const std::function<void()>& run) {
+    try {
+      run();
+    } catch (...) {
+      const std::lock_guard lock(thrown_mutex);
+      thrown = std::current_exception();
+      gate.fail();
+    }
+  };
+  const auto open_one = [&](reactor_part& p) {
+    guarded([&] {
+      outcomes[p.index] = open_store(p, gate);
+      if (!outcomes[p.index]) gate.fail();
+    });
+  };
+  guarded([&] {
+    for (reactor_part& p : parts_) {
+      if (p.index != 0) p.thread = std::thread([&open_one, &p] { open_one(p); });
+    }
+    open_one(parts_.front());
+  });
+  for (reactor_part& p : parts_) {
+    if (p.thread.joinable()) p.thread.join();
+  }
+  if (thrown) std::rethrow_exception(thrown);
+  // Those that had to stop because of another say less than that other.
+  result<void> worst;
+  for (const result<void>& r : outcomes) {
+    if (!r && (worst || worst.error().code == errc::closed)) worst = r;
+  }
+  return worst;
+}
+
+result<void> node::open_store(reactor_part& part, start_gate& gate) {
+  const std::string path = folder_.store_path(part.index);
+  part.disk = std::make_shared<gated_disk>(part.disk, [&part, &gate]() -> result<void> {
+    // The records may be whole and make no sense to the broker: that, too, before anything is changed.
+    if (const auto& damage = part.core->damage()) return *damage;
+    return gate.arrive();
+  });
   storage::store_options options = config_.store;
   const clock& time = part.loop->clock();
   options.on_progress = [&time, last = time.now()](const storage::recovery_progress& p) mutable {

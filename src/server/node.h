@@ -24,6 +24,7 @@
 #include "server/connection_group.h"
 #include "server/data_folder.h"
 #include "server/listener.h"
+#include "server/start_gate.h"
 #include "storage/store.h"
 
 namespace weir::server {
@@ -66,7 +67,11 @@ class node {
  private:
   node(const server_config& config, data_folder folder);
   [[nodiscard]] result<void> open_parts();
-  [[nodiscard]] result<void> open_store(reactor_part& part);
+  [[nodiscard]] result<void> open_disk(reactor_part& part);
+  // All or none: each in a thread of its own when there are several.
+  [[nodiscard]] result<void> open_stores();
+  // In the part's own thread or the main one.
+  [[nodiscard]] result<void> open_store(reactor_part& part, start_gate& gate);
   [[nodiscard]] result<void> start_cores();
   [[nodiscard]] result<void> start_listeners();
   void start_threads();

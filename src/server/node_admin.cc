@@ -52,6 +52,12 @@ json::object core_object(const broker::core_stats& s) {
 // One pool of memory: what it holds, and the key that caps it.
 json::object pool(std::uint64_t bytes, std::uint64_t max) { return json::object{{"bytes", bytes}, {"max", max}}; }
 
+json::object receive_pool_object(const receive_pool& p) {
+  json::object out = pool(p.held(), p.max());
+  out["waiting"] = p.waiting();
+  return out;
+}
+
 std::int64_t resident_bytes() {
   std::ifstream in("/proc/self/statm");
   std::int64_t total = 0;
@@ -114,6 +120,9 @@ void node::status(std::function<void(json::object)> done) {
                             {"cache", pool(store.cache_bytes, config_.store.cache_bytes_max)},
                             {"read", pool(store.read_bytes, config_.store.read_bytes_max)},
                             {"index", pool(store.index_bytes, config_.store.index_bytes_max)},
+                            {"groups", pool(p.core->stats().groups_bytes, config_.broker.groups.stored_bytes_max)},
+                            {"forwarded", pool(p.core->stats().forwarded_bytes, config_.broker.limits.forwarded_bytes)},
+                            {"receive", receive_pool_object(p.connections->receiving())},
                             {"connections", json::object{{"bytes", p.connections->buffered_bytes()}}}};
         return json::object{{"reactor", p.index},
                             {"connections", p.connections->size()},

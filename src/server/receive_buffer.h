@@ -36,6 +36,14 @@ class receive_buffer {
     begin_ += n;
     if (begin_ == end_) begin_ = end_ = 0;
   }
+  // Gives back memory that was for a larger frame than what is in it.
+  void fit() {
+    if (empty()) return release_if_empty();
+    if (capacity_ < 4 * (end_ - begin_) + step) return;
+    receive_buffer smaller;
+    smaller.append(data());
+    *this = std::move(smaller);
+  }
   // Gives the memory back when there is nothing in it.
   void release_if_empty() {
     if (!empty()) return;

@@ -148,6 +148,40 @@ class Abuse(unittest.TestCase):
             for s in held:
                 s.close()
 
+    def test_requests_that_arrive_together_share_one_pool(self):
+        """Twenty connections send 29 of 30 MiB each; those that find no room are not read, and good clients go on."""
+        with Broker("--limits.receive_bytes", "64MiB") as b:
+            good = Client(b.address)
+            good.create("t")
+            before = b.resident_kb()
+
+            def pool():
+                all_pools = [r["memory"]["receive"] for r in b.admin("status")["reactors"]]
+                return {k: sum(p[k] for p in all_pools) for k in ("bytes", "max", "waiting")}
+            frame = memoryview(struct.pack(">ihh", 30 << 20, 0, 3) + bytes(29 << 20))
+            hogs = []  # [socket, bytes sent]
+            for _ in range(20 * len(b.admin("status")["reactors"])):
+                s = socket.create_connection(b.address)
+                s.setblocking(False)
+                hogs.append([s, 0])
+            while pool()["waiting"] < len(hogs) / 2:
+                for hog in hogs:
+                    try:
+                        hog[1] += hog[0].send(frame[hog[1]:])
+                    except BlockingIOError:
+                        continue
+            self.served(b, good, "t", range(50))
+            seen = pool()
+            self.assertGreater(seen["waiting"], 0)
+            self.assertLessEqual(seen["bytes"], seen["max"])
+            grown_mb = (b.resident_kb() - before) / 1024
+            print(f"grew by {grown_mb:.0f} MB, {seen['waiting']} connections wait", flush=True)
+            self.assertLess(grown_mb, 1.5 * seen["max"] / (1 << 20))
+            for s, _ in hogs:
+                s.close()
+            broker.until(lambda: pool()["waiting"] == 0 and pool()["bytes"] < 1 << 20, "the room is given back")
+            good.produce("t", "x" * 900_000)
+
     def test_ten_thousand_connections(self):
         if not raise_file_limit(CONNECTIONS + 500):
             self.skipTest("the file limit cannot be raised")

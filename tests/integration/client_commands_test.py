@@ -10,6 +10,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import broker  # noqa: E402
 from broker import Broker, DEADLINE_S  # noqa: E402
+from client import Client, wire  # noqa: E402
 
 
 def weir(b, *args, stdin="", code=0):
@@ -104,6 +105,29 @@ class Groups(unittest.TestCase):
             self.assertEqual("one\ntwo\n", weir(b, "sub", "t", "-g", "g", "--from", "earliest", "--exit")[0])
             weir(b, "pub", "t", "three")
             self.assertEqual("three\n", weir(b, "sub", "t", "-g", "g", "--from", "earliest", "--exit")[0])
+
+    def test_sub_says_so_when_what_its_group_committed_is_gone(self):
+        with Broker() as b:
+            weir(b, "topic", "create", "t")
+            weir(b, "pub", "t", stdin="".join(f"{i}\n" for i in range(10)))
+            weir(b, "sub", "t", "-g", "g", "--from", "earliest", "-n", 2)
+            weir(b, "sub", "t", "-g", "h", "--from", "earliest", "-n", 2)
+            client = Client(b.address)
+            answer = client.call('i16:21 i16:0 i32:CORR str:"me" arr:1 str:"t" arr:1 i32:0 i64:7 i32:30000')
+            wire.match_line(wire.parse('i32:0 arr:1 str:"t" arr:1 i32:0 i64:7 i16:0'), answer, {})
+            client.close()
+            seen, said = weir(b, "sub", "t", "-g", "g", "--exit")
+            self.assertEqual("7\n8\n9\n", seen)
+            self.assertIn("group g committed 2 in t partition 0, which has 7 to 10: goes on at 7", said)
+            self.assertEqual(("", ""), weir(b, "sub", "t", "-g", "g", "--exit"))
+            # Who says where to begin begins there.
+            seen, said = weir(b, "sub", "t", "-g", "h", "--from", "9", "--exit")
+            self.assertEqual("9\n", seen)
+            self.assertIn("goes on at 9", said)
+            # And a topic that was made anew is shorter than what was committed. Its offsets went with it.
+            weir(b, "topic", "delete", "t")
+            weir(b, "topic", "create", "t")
+            self.assertEqual(("", ""), weir(b, "sub", "t", "-g", "g", "--exit"))
 
     def test_reset_previews_then_does(self):
         with Broker() as b:

@@ -132,6 +132,7 @@ void group_coordinator::remove_offsets(model::shard_id, const model::caller& who
   impl_->remove_offsets(who, c, std::move(reply));
 }
 void group_coordinator::drop(waiter_id waiter) { impl_->drop(waiter); }
+std::size_t group_coordinator::stored_bytes() const { return impl_->table_.stored_bytes(); }
 void group_coordinator::on_topic_deleted(const model::uuid& id) { impl_->forget_topic(id); }
 result<void> group_coordinator::apply(model::shard_id shard, std::uint16_t state_kind, std::uint8_t state_version,
                                       bytes state) {

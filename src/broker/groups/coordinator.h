@@ -150,6 +150,8 @@ class group_coordinator {
     std::uint64_t rebalances = 0;  // generations completed since start
   };
   [[nodiscard]] stats statistics() const;
+  // What groups and offsets that outlive their members take.
+  [[nodiscard]] std::size_t stored_bytes() const;
 
  private:
   class impl;

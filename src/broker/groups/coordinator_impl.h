@@ -101,6 +101,8 @@ class group_coordinator::impl {
   [[nodiscard]] live_group* open(std::string_view key);  // null: neither live nor stored
   [[nodiscard]] live_group& open_or_create(model::shard_id shard, std::string_view key);
   [[nodiscard]] bool may_create() const;
+  [[nodiscard]] bool has_room(const groups::stored_group* known, std::string_view key, const model::uuid& topic,
+                              const model::commit_offsets::item& item, std::size_t& growth) const;
   void close(live_group& g);          // forgets the live group; nothing is parked in it
   void close_if_idle(live_group& g);  // ... when it has nobody and nothing stored
   [[nodiscard]] result<model::ticket> append(live_group& g, group_record kind, bytes state);

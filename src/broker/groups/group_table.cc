@@ -44,32 +44,13 @@ void put_topic(byte_writer& out, const model::uuid& id, const partition_offsets&
   }
 }
 
-bool take_topic(byte_reader& in, std::map<model::uuid, partition_offsets>& topics) {
-  constexpr std::size_t entry_bytes_min = 30;
-  partition_offsets& of = topics[take_uuid(in)];
-  const std::uint64_t n = in.varint();
-  if (!in.ok() || n > in.remaining() / entry_bytes_min) return false;
-  of.reserve(n);
-  for (std::uint64_t i = 0; i < n; ++i) {
-    committed_offset o;
-    if (!take_partition(in, o.partition)) return false;
-    if (!of.empty() && of.back().partition >= o.partition) return false;
-    o.at = model::offset{in.le<std::int64_t>()};
-    o.leader_epoch = model::epoch{in.le<std::int32_t>()};
-    o.commit_ms = in.le<std::int64_t>();
-    o.expire_ms = in.le<std::int64_t>();
-    o.metadata = as_text(in.view(in.varint()));
-    of.push_back(std::move(o));
+std::size_t bytes_of(const stored_generation& g) {
+  std::size_t n = g.protocol_type.size() + (g.protocol ? g.protocol->size() : 0) + g.leader.size();
+  for (const stored_member& m : g.members) {
+    n += sizeof m + m.id.size() + (m.instance ? m.instance->size() : 0) + m.client_id.size() + m.host.size() +
+         m.metadata.size() + m.assignment.size();
   }
-  return in.ok();
-}
-
-bool take_group(byte_reader& in, stored_group& g) {
-  if (in.u8() != 0 && !take_generation(in, g.generation.emplace())) return false;
-  const std::uint64_t topics = in.varint();
-  for (std::uint64_t i = 0; i < topics; ++i)
-    if (!take_topic(in, g.offsets)) return false;
-  return in.ok();
+  return n;
 }
 
 }  // namespace
@@ -95,10 +76,75 @@ const stored_group* group_table::find(std::string_view key) const {
   return it == groups_.end() ? nullptr : &it->second;
 }
 
-stored_group& group_table::at(model::shard_id shard, std::string_view key) {
+group_table::place group_table::at(model::shard_id shard, std::string_view key) {
   auto it = groups_.find(key);
-  if (it == groups_.end()) it = groups_.emplace(std::string(key), stored_group{.shard = shard}).first;
-  return it->second;
+  if (it != groups_.end()) return it;
+  bytes_ += bytes_of_group(key);
+  return groups_.emplace(std::string(key), stored_group{.shard = shard}).first;
+}
+
+partition_offsets& group_table::offsets_of(place g, const model::uuid& topic) {
+  const auto [t, fresh] = g->second.offsets.try_emplace(topic);
+  if (fresh) {
+    holders_[topic].insert(g->first);
+    bytes_ += bytes_of_topic();
+  }
+  return t->second;
+}
+
+void group_table::set_generation(place g, stored_generation&& what) {
+  if (g->second.generation) bytes_ -= bytes_of(*g->second.generation);
+  bytes_ += bytes_of(what);
+  g->second.generation = std::move(what);
+}
+
+void group_table::drop_topic(place g, std::map<model::uuid, partition_offsets>::iterator t) {
+  for (const committed_offset& o : t->second) bytes_ -= bytes_of_offset(o.metadata.size());
+  bytes_ -= bytes_of_topic();
+  const auto of = holders_.find(t->first);
+  of->second.erase(g->first);
+  if (of->second.empty()) holders_.erase(of);
+  g->second.offsets.erase(t);
+}
+
+group_table::place group_table::drop(place g) {
+  while (!g->second.offsets.empty()) drop_topic(g, g->second.offsets.begin());
+  if (g->second.generation) bytes_ -= bytes_of(*g->second.generation);
+  bytes_ -= bytes_of_group(g->first);
+  return groups_.erase(g);
+}
+
+bool group_table::take_topic(byte_reader& in, place g) {
+  constexpr std::size_t entry_bytes_min = 30;
+  partition_offsets& of = offsets_of(g, take_uuid(in));
+  const std::uint64_t n = in.varint();
+  if (!in.ok() || n > in.remaining() / entry_bytes_min) return false;
+  of.reserve(n);
+  for (std::uint64_t i = 0; i < n; ++i) {
+    committed_offset o;
+    if (!take_partition(in, o.partition)) return false;
+    if (!of.empty() && of.back().partition >= o.partition) return false;
+    o.at = model::offset{in.le<std::int64_t>()};
+    o.leader_epoch = model::epoch{in.le<std::int32_t>()};
+    o.commit_ms = in.le<std::int64_t>();
+    o.expire_ms = in.le<std::int64_t>();
+    o.metadata = as_text(in.view(in.varint()));
+    bytes_ += bytes_of_offset(o.metadata.size());
+    of.push_back(std::move(o));
+  }
+  return in.ok();
+}
+
+bool group_table::take_group(byte_reader& in, place g) {
+  if (in.u8() != 0) {
+    stored_generation generation;
+    if (!take_generation(in, generation)) return false;
+    set_generation(g, std::move(generation));
+  }
+  const std::uint64_t topics = in.varint();
+  for (std::uint64_t i = 0; i < topics; ++i)
+    if (!take_topic(in, g)) return false;
+  return in.ok();
 }
 
 result<void> group_table::apply(model::shard_id shard, std::uint16_t kind, std::uint8_t version, bytes state) {
@@ -132,25 +178,28 @@ bool group_table::apply_metadata(model::shard_id shard, byte_reader& in) {
   const std::string_view key = in.text();
   stored_generation g;
   if (!take_generation(in, g)) return false;
-  at(shard, key).generation = std::move(g);
+  set_generation(at(shard, key), std::move(g));
   return true;
 }
 
 bool group_table::apply_offsets(model::shard_id shard, byte_reader& in) {
-  stored_group& g = at(shard, in.text());
+  const place g = at(shard, in.text());
   const auto commit_ms = in.le<std::int64_t>();
   const auto expire_ms = in.le<std::int64_t>();
   while (in.ok() && !in.at_end()) {
-    partition_offsets& of = g.offsets[take_uuid(in)];
+    partition_offsets& of = offsets_of(g, take_uuid(in));
     for (auto left = in.le<std::uint32_t>(); left != 0 && in.ok(); --left) {
       std::int32_t partition = 0;
       if (!take_partition(in, partition)) return false;
+      const std::size_t known = of.size();
       committed_offset& o = slot_of(of, partition);
+      if (of.size() == known) bytes_ -= bytes_of_offset(o.metadata.size());
       o.at = model::offset{in.le<std::int64_t>()};
       o.leader_epoch = model::epoch{in.le<std::int32_t>()};
       o.commit_ms = commit_ms;
       o.expire_ms = expire_ms;
       o.metadata = as_text(in.view(in.varint()));
+      bytes_ += bytes_of_offset(o.metadata.size());
     }
   }
   return in.ok();
@@ -168,9 +217,11 @@ bool group_table::apply_offsets_removed(byte_reader& in) {
       if (!take_partition(in, partition)) return false;
       if (!there) continue;
       const auto at = place_of(topic->second, partition);
-      if (at != topic->second.end() && at->partition == partition) topic->second.erase(at);
+      if (at == topic->second.end() || at->partition != partition) continue;
+      bytes_ -= bytes_of_offset(at->metadata.size());
+      topic->second.erase(at);
     }
-    if (there && topic->second.empty()) it->second.offsets.erase(topic);
+    if (there && topic->second.empty()) drop_topic(it, topic);
   }
   return in.ok();
 }
@@ -178,15 +229,20 @@ bool group_table::apply_offsets_removed(byte_reader& in) {
 bool group_table::apply_group_removed(byte_reader& in) {
   const auto it = groups_.find(in.text());
   if (it == groups_.end()) return false;
-  groups_.erase(it);
+  drop(it);
   return in.ok();
 }
 
 bool group_table::apply_topic_forgotten(model::shard_id shard, byte_reader& in) {
   const model::uuid id = take_uuid(in);
-  for (auto& [key, group] : groups_)
-    if (group.shard == shard) group.offsets.erase(id);
-  return in.ok();
+  if (!in.ok()) return false;
+  const auto of = holders_.find(id);
+  if (of == holders_.end()) return true;
+  for (const std::string_view key : std::set<std::string_view>(of->second)) {
+    const place g = groups_.find(key);
+    if (g->second.shard == shard) drop_topic(g, g->second.offsets.find(id));
+  }
+  return true;
 }
 
 void group_table::snapshot(model::shard_id shard, byte_vector& out) const {
@@ -207,11 +263,11 @@ void group_table::snapshot(model::shard_id shard, byte_vector& out) const {
 result<void> group_table::restore(model::shard_id shard, bytes snapshot) {
   byte_reader in(snapshot);
   if (in.u8() != snapshot_version) return fault(errc::unsupported, "group snapshot of an unknown version");
-  std::erase_if(groups_, [&](const auto& g) { return g.second.shard == shard; });
+  for (auto g = groups_.begin(); g != groups_.end();) g = g->second.shard == shard ? drop(g) : std::next(g);
   const std::uint64_t n = in.varint();
   for (std::uint64_t i = 0; i < n && in.ok(); ++i) {
-    stored_group& group = at(shard, in.text());
-    if (group.shard != shard || !take_group(in, group))
+    const place group = at(shard, in.text());
+    if (group->second.shard != shard || !take_group(in, group))
       return fault(errc::corrupt, "group snapshot with a damaged structure");
   }
   if (!in.ok() || !in.at_end()) return fault(errc::corrupt, "group snapshot with a damaged structure");

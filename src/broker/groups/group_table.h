@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -65,22 +66,46 @@ class group_table {
  public:
   using map = std::map<std::string, stored_group, std::less<>>;
 
+  group_table() = default;
+  group_table(const group_table&) = delete;
+  group_table& operator=(const group_table&) = delete;
+
   [[nodiscard]] result<void> apply(model::shard_id shard, std::uint16_t kind, std::uint8_t version, bytes state);
   void snapshot(model::shard_id shard, byte_vector& out) const;
   [[nodiscard]] result<void> restore(model::shard_id shard, bytes snapshot);
 
   [[nodiscard]] const stored_group* find(std::string_view key) const;
   [[nodiscard]] const map& all() const { return groups_; }
+  // Topics that any group has offsets of, with the keys of those groups.
+  using holders = std::map<model::uuid, std::set<std::string_view>>;
+  [[nodiscard]] const holders& topics() const { return holders_; }
+
+  // What all of it takes in memory, about; a sum of the three below, kept while it changes.
+  [[nodiscard]] std::size_t stored_bytes() const { return bytes_; }
+  [[nodiscard]] static std::size_t bytes_of_group(std::string_view key) { return sizeof(map::value_type) + key.size(); }
+  [[nodiscard]] static std::size_t bytes_of_offset(std::size_t metadata_bytes) {
+    return sizeof(committed_offset) + metadata_bytes;
+  }
+  [[nodiscard]] static std::size_t bytes_of_topic() { return 2 * sizeof(model::uuid) + sizeof(partition_offsets); }
 
  private:
-  [[nodiscard]] stored_group& at(model::shard_id shard, std::string_view key);
+  using place = map::iterator;
+  [[nodiscard]] place at(model::shard_id shard, std::string_view key);
   [[nodiscard]] bool apply_metadata(model::shard_id shard, byte_reader& in);
   [[nodiscard]] bool apply_offsets(model::shard_id shard, byte_reader& in);
   [[nodiscard]] bool apply_offsets_removed(byte_reader& in);
   [[nodiscard]] bool apply_group_removed(byte_reader& in);
   [[nodiscard]] bool apply_topic_forgotten(model::shard_id shard, byte_reader& in);
+  [[nodiscard]] bool take_group(byte_reader& in, place g);
+  [[nodiscard]] bool take_topic(byte_reader& in, place g);
+  [[nodiscard]] partition_offsets& offsets_of(place g, const model::uuid& topic);
+  void set_generation(place g, stored_generation&& what);
+  void drop_topic(place g, std::map<model::uuid, partition_offsets>::iterator t);
+  place drop(place g);
 
   map groups_;
+  holders holders_;  // views of the keys in groups_
+  std::size_t bytes_ = 0;
 };
 
 }  // namespace weir::broker::groups

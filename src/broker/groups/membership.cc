@@ -110,7 +110,8 @@ void group_coordinator::impl::join(model::shard_id shard, const model::caller& w
   live_group* g = open(who, c.group);
   if (g == nullptr) {
     if (!c.member.empty()) return refuse(nullptr, j, refusal::unknown_member, c.member);
-    if (!may_create()) return refuse(nullptr, j, refusal::group_full, "");
+    if (!may_create() || table_.stored_bytes() >= settings_.stored_bytes_max)
+      return refuse(nullptr, j, refusal::group_full, "");
     g = &open_or_create(shard, groups::make_key(who.vhost, c.group));
   }
   if (!has_memory(*g, c)) {

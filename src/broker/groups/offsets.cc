@@ -41,6 +41,26 @@ void group_coordinator::impl::commit(model::shard_id shard, const model::caller&
   answer(g, std::move(reply), std::move(event));
 }
 
+// Whether one more item may be kept (group.stored_bytes_max); what only moves on always may. Adds to `growth`, of this
+// commit.
+bool group_coordinator::impl::has_room(const groups::stored_group* known, std::string_view key,
+                                       const model::uuid& topic, const model::commit_offsets::item& item,
+                                       std::size_t& growth) const {
+  using groups::group_table;
+  const groups::committed_offset* old = known == nullptr ? nullptr : known->find(topic, item.partition);
+  if (old != nullptr && item.metadata.size() <= old->metadata.size()) return true;
+  std::size_t more = group_table::bytes_of_offset(item.metadata.size());
+  if (old != nullptr) {
+    more -= group_table::bytes_of_offset(old->metadata.size());
+  } else {
+    more += known == nullptr || !known->offsets.contains(topic) ? group_table::bytes_of_topic() : 0;
+  }
+  if (known == nullptr && growth == 0) more += group_table::bytes_of_group(key);
+  if (table_.stored_bytes() + growth + more > settings_.stored_bytes_max) return false;
+  growth += more;
+  return true;
+}
+
 // Appends what may be committed; items that may not get their refusal.
 refusal group_coordinator::impl::append_commit(model::shard_id shard, const model::caller& who,
                                                const model::commit_offsets& c, std::vector<refusal>& items) {
@@ -51,6 +71,8 @@ refusal group_coordinator::impl::append_commit(model::shard_id shard, const mode
   const std::int64_t expire_ms = c.retention_ms < 0 ? -1 : now + std::min(c.retention_ms, INT64_MAX - now);
   groups::begin_offsets(scratch_, key, now, expire_ms);
   groups::run_writer runs(scratch_);
+  const groups::stored_group* known = table_.find(key);
+  std::size_t growth = 0;
   topic_directory::entry topic;
   const model::topic_ref* looked_up = nullptr;
   for (std::size_t i = 0; i < c.items.size(); ++i) {
@@ -66,6 +88,8 @@ refusal group_coordinator::impl::append_commit(model::shard_id shard, const mode
       items[i] = refusal::unknown_topic_or_partition;
     } else if (item.metadata.size() > static_cast<std::size_t>(settings_.offset_metadata_max)) {
       items[i] = refusal::offset_metadata_too_large;
+    } else if (!has_room(known, key, topic.id, item, growth)) {
+      items[i] = refusal::commit_too_large;
     } else {
       runs.topic(topic.id);
       runs.offset(item.partition, item.at, item.leader_epoch, item.metadata);
@@ -142,9 +166,10 @@ void group_coordinator::impl::fetch_all(const model::caller& who, const groups::
 // ---- the end of offsets
 
 void group_coordinator::impl::forget_topic(const model::uuid& id) {
+  const auto holders = table_.topics().find(id);
+  if (holders == table_.topics().end()) return;
   std::set<model::shard_id> shards;
-  for (const auto& [key, stored] : table_.all())
-    if (stored.offsets.contains(id)) shards.insert(stored.shard);
+  for (const std::string_view key : holders->second) shards.insert(table_.find(key)->shard);
   byte_vector state;
   byte_writer w(state);
   groups::put_uuid(w, id);

@@ -192,6 +192,52 @@ TEST(Offsets, WhatIsTooLargeForARecordIsSaidSo) {
   EXPECT_THAT(r.said(), ElementsAre("500 a sync: internal", "500 solo commit: commit_too_large"));
 }
 
+TEST(Offsets, WhatGroupsKeepForEverHasALimitAndWhatIsThereMovesOn) {
+  group_settings s;
+  s.stored_bytes_max = 64 << 10;
+  rig r(s);
+  client solo{.name = "solo"};
+  const std::string text(4'000, 'x');
+  int refused = 0;
+  for (int i = 0; i < 100; ++i) {
+    r.commit(solo, {{"t", 0, 1, text}}, "g" + std::to_string(i));
+    refused += r.said().back().ends_with("commit_too_large") ? 1 : 0;
+    EXPECT_LE(r.groups->stored_bytes(), s.stored_bytes_max);
+  }
+  EXPECT_GE(refused, 80);
+  EXPECT_LT(refused, 90);
+  r.commit(solo, {{"t", 0, 2, text}}, "g0");
+  EXPECT_TRUE(r.said().back().ends_with("commit: ok"));
+  EXPECT_EQ(r.fetch({{"t", 0}}, "g0"), "t/0@2:" + text);
+  r.commit(solo, {{"t", 1, 2, text}}, "g0");
+  EXPECT_TRUE(r.said().back().ends_with("commit_too_large"));
+  // What is given back can be used.
+  EXPECT_EQ(r.remove("g1"), refusal::none);
+  r.commit(solo, {{"t", 1, 2, text}}, "g0");
+  EXPECT_TRUE(r.said().back().ends_with("commit: ok"));
+}
+
+TEST(Offsets, NoGroupIsMadeByAJoinPastWhatGroupsMayKeep) {
+  group_settings s;
+  s.stored_bytes_max = 8 << 10;
+  rig r(s);
+  client solo{.name = "solo"};
+  for (int i = 0; r.groups->stored_bytes() < s.stored_bytes_max && i < 100; ++i) {
+    r.commit(solo, {{"t", 0, 1, std::string(s.stored_bytes_max - r.groups->stored_bytes() > 4'500 ? 4'000 : 0, 'x')}},
+             "g" + std::to_string(i));
+    if (r.said().back().ends_with("commit_too_large")) break;
+  }
+  // The last bytes.
+  const std::size_t left = s.stored_bytes_max - r.groups->stored_bytes();
+  r.commit(solo, {{"t", 0, 2, std::string(left, 'y')}}, "g5");
+  EXPECT_TRUE(r.said().back().ends_with("commit: ok"));
+  EXPECT_EQ(r.groups->stored_bytes(), s.stored_bytes_max);
+  client a{.name = "a"};
+  r.join(a, "fresh");
+  r.pass(500);
+  EXPECT_THAT(r.said().back(), ::testing::HasSubstr("group_full"));
+}
+
 TEST(Offsets, GoneWithTheirTopicAndNotInheritedByItsSuccessor) {
   rig r;
   client solo{.name = "solo"};

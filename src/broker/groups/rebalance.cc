@@ -229,9 +229,8 @@ void group_coordinator::impl::start() {
   for (const auto& [key, stored] : table_.all())
     if (stored.generation && !stored.generation->members.empty()) (void)open(key);
   std::set<model::uuid> missing;
-  for (const auto& [key, stored] : table_.all())
-    for (const auto& [id, of] : stored.offsets)
-      if (topics_.name(id).empty()) missing.insert(id);
+  for (const auto& [id, holders] : table_.topics())
+    if (topics_.name(id).empty()) missing.insert(id);
   for (const model::uuid& id : missing) forget_topic(id);
   if (settings_.sweep_interval_ms > 0)
     sweep_timer_ = reactor_.at(after(settings_.sweep_interval_ms), [this] { sweep_slice({}); });

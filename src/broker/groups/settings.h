@@ -15,6 +15,9 @@ struct group_settings {
   // Members of one group, and groups of one reactor. A member beyond is refused with group_full.
   std::int32_t members_max = 10'000;
   std::int32_t groups_max = 200'000;
+  // What all groups of one reactor keep: names, generations, offsets with their texts. Past it a join makes no group
+  // (group_full) and no offset is kept that was not there (commit_too_large); those that are there move on.
+  std::size_t stored_bytes_max = 256U << 20;
   // What members bring: names and metadata of the protocols of one member (more is refused with invalid_request), and of
   // all members of one reactor's groups together, with their names and the ids that were given out (group_full). A
   // group's generation must also fit one record of the store, else its sync is refused with `internal`, as Kafka does.
