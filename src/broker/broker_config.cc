@@ -120,6 +120,8 @@ constexpr std::array broker_table{
     broker_key{"producer.id.expiration.ms", type::int32,
                [](const settings& s) { return std::to_string(s.producer_id_expiration_ms); },
                "How long an idle idempotent producer is remembered."},
+    broker_key{"weir.durability", type::text, [](const settings& s) { return s.log.durability; },
+               "Default of weir.durability."},
 };
 
 // ---- what is kept -----------------------------------------------------------------------------------------------------
@@ -154,7 +156,7 @@ result<void> as_topic(std::string_view text) {
 constexpr std::string_view no_replication = "Kept: with one replica there is no replication to throttle.";
 constexpr std::string_view own_threads = "Without effect: the number of threads is threads.reactors, whatever they do.";
 constexpr std::string_view no_kerberos = "Without effect: there is no Kerberos here that it would be for.";
-constexpr std::string_view synced = "Kept: what is acknowledged is on disk already.";
+constexpr std::string_view synced = "Kept: what is acknowledged is on disk already, unless weir.durability is async.";
 constexpr std::string_view as_the_topics = "Kept: see the topic configuration of the same meaning.";
 
 constexpr std::int64_t most32 = INT32_MAX;

@@ -18,7 +18,8 @@ core_parts::core_parts(const layout& where, const core_deps& deps)
       groups(k),
       topics(k, fetches, [this](const topic& t) { groups.coordinator().on_topic_deleted(t.id); }),
       admin(k, topics),
-      produces(k, [this](bool paused) { tell_pressure(paused); }),
+      produces(
+          k, [this](bool paused) { tell_pressure(paused); }, [this] { tell_shown(); }),
       state(k, ids, groups.coordinator()),
       desk(*this),
       remote(*this) {
@@ -110,6 +111,17 @@ void core_parts::tell_pressure(bool paused) {
       if (!alive.expired()) peer->desk.pressure(paused);
     });
   }
+}
+
+// Later in the same turn: all that the turn's produces appended wakes a reader once.
+void core_parts::tell_shown() {
+  if (std::exchange(telling_shown_, true)) return;
+  k.exec.defer([this, alive = std::weak_ptr(k.alive)] {
+    if (alive.expired() || k.stopped) return;
+    telling_shown_ = false;
+    k.take_shown([this](model::log_id log, std::size_t bytes) { fetches.touched(log, bytes); });
+    fetches.answer_ready();
+  });
 }
 
 // ---- start and stop ---------------------------------------------------------------------------------------------------

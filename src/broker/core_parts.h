@@ -39,6 +39,9 @@ struct core_parts {
   // This reactor's store has no room, or has again: every reactor's sessions must know.
   void tell_pressure(bool paused);
 
+  // Entries of async topics were appended: waiting fetches hear of them.
+  void tell_shown();
+
   void start(model::log_store& store, std::function<void(result<void>)> ready);
   // Not reactor 0: the whole catalog has come.
   void take_catalog(std::shared_ptr<const catalog_change> all);
@@ -55,6 +58,7 @@ struct core_parts {
   std::function<void(result<void>)> ready_;
   std::shared_ptr<const catalog_change> catalog_;
   timer_id sweep_timer_{};
+  bool telling_shown_ = false;
 };
 
 }  // namespace weir::broker

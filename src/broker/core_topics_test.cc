@@ -374,6 +374,9 @@ TEST(topic_config, every_name_acts) {
   EXPECT_EQ(with("retention.ms", "-1").policy.retention_ms, -1);
   EXPECT_EQ(with("segment.bytes", "1048576").policy.segment_bytes, 1048576U);
   EXPECT_EQ(with("segment.ms", "5").policy.segment_ms, 5);
+  EXPECT_EQ(with("weir.durability", "async").durability, durability_level::async);
+  EXPECT_EQ(with("weir.durability", "replicated").durability, durability_level::replicated);
+  EXPECT_EQ(base.durability, durability_level::sync);
   EXPECT_EQ(with("compression.type", "lz4").compression.kind, model::compression_kind::lz4);
   EXPECT_FALSE(with("compression.type", "producer").compression.kind.has_value());
   EXPECT_EQ(with("compression.gzip.level", "5").compression.level_of(model::compression_kind::gzip), 5);

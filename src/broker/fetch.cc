@@ -41,8 +41,8 @@ void fetch_part::submit(const reply_to& to, const model::caller& who, const mode
 }
 
 void fetch_part::show(const partition& p, const model::log_info& log, model::fetched::item& out) const {
-  out.high_watermark = log.durable_end;
-  out.last_stable = log.durable_end;  // until there are transactions
+  out.high_watermark = p.visible_end(log);
+  out.last_stable = out.high_watermark;  // until there are transactions
   out.log_start = log.start;
   out.current_epoch = k_.leader_epoch(p);
 }
@@ -62,7 +62,7 @@ void fetch_part::check(const model::caller& who, const model::fetch& c, std::siz
     out.error = refusal::unsupported_compression;
   }
   if (out.error != refusal::none) return;
-  if (diverged(*found.at, in, log, out)) return;
+  if (diverged(*found.at, in, out)) return;
   if (in.from < log.start || in.from > log.end) {
     out.error = refusal::offset_out_of_range;
     return;
@@ -70,14 +70,13 @@ void fetch_part::check(const model::caller& who, const model::fetch& c, std::siz
   p.log = found.at->log;
   p.from = in.from;
   p.most = not_negative(in.bytes_max);
-  p.readable = in.from < log.durable_end;
+  p.readable = in.from < out.high_watermark;
   p.by_id = in.topic.name.empty();
 }
 
-bool fetch_part::diverged(const partition& p, const model::fetch::item& in, const model::log_info& log,
-                          model::fetched::item& out) const {
+bool fetch_part::diverged(const partition& p, const model::fetch::item& in, model::fetched::item& out) const {
   if (in.last_epoch.raw() < 0) return false;
-  const epoch_end end = p.epochs.end_of(in.last_epoch, k_.leader_epoch(p), log.durable_end);
+  const epoch_end end = p.epochs.end_of(in.last_epoch, k_.leader_epoch(p), out.high_watermark);
   if (end.found.raw() < 0 || end.end.raw() < 0) {
     out.error = refusal::offset_out_of_range;
     return true;
@@ -99,7 +98,7 @@ void fetch_part::refresh(part& p, model::fetched::item& out) const {
   }
   const model::log_info log = k_.store->info(p.log);
   show(*now, log, out);
-  p.readable = p.from < log.durable_end;
+  p.readable = p.from < out.high_watermark;
   p.held_back = false;
   if (p.from >= log.start) return;
   out.error = refusal::offset_out_of_range;
@@ -206,7 +205,7 @@ bool fetch_part::moved(const job& j) const {
   for (std::size_t i = 0; i < j.parts.size(); ++i) {
     if (j.parts[i].log == model::log_id{}) continue;
     const partition* p = k_.find(j.parts[i].log);
-    if (p == nullptr || k_.store->info(p->log).durable_end != j.out.items[i].high_watermark) return true;
+    if (p == nullptr || p->visible_end(k_.store->info(p->log)) != j.out.items[i].high_watermark) return true;
   }
   return false;
 }

@@ -1,5 +1,5 @@
-// Fetch: reads what is durable, or waits for it (long poll) without scanning: a waiting fetch stands in the waiter list
-// of each partition that it asks, and is woken when those have had bytes_min more bytes made durable, when a partition of
+// Fetch: reads what is visible (durable; of async topics: appended), or waits for it (long poll) without scanning: a waiting fetch stands in the waiter list
+// of each partition that it asks, and is woken when those have had bytes_min more bytes made visible, when a partition of
 // it goes away, or when its time is up.
 //
 // Sizes: an answer holds at most min(bytes_max, the configured cap) payload bytes, and of each partition its own maximum;
@@ -26,7 +26,7 @@ class fetch_part {
   explicit fetch_part(kernel& k) : k_(k) {}
 
   void submit(const reply_to& to, const model::caller& who, const model::fetch& c);
-  // Payload bytes of a log became durable.
+  // Payload bytes of a log became visible.
   void touched(model::log_id log, std::size_t bytes);
   // A partition of these waiters goes away or changed: they look again and answer at once.
   void wake_all(std::vector<std::uint64_t> waiters);
@@ -49,7 +49,7 @@ class fetch_part {
     model::offset from{};
     std::size_t most = 0;      // payload bytes for this partition
     std::size_t reserved = 0;  // of the total, while its read is under way
-    bool readable = false;     // there is something below the durable end
+    bool readable = false;     // there is something below the high watermark
     bool held_back = false;    // not read, or not sure of its first entry, because of the others
     bool by_id = false;
   };
@@ -80,8 +80,8 @@ class fetch_part {
 
   void check(const model::caller& who, const model::fetch& c, std::size_t index, part& p,
              model::fetched::item& out) const;
-  [[nodiscard]] bool diverged(const partition& p, const model::fetch::item& in, const model::log_info& log,
-                              model::fetched::item& out) const;
+  // `out` has the marks already.
+  [[nodiscard]] bool diverged(const partition& p, const model::fetch::item& in, model::fetched::item& out) const;
   void show(const partition& p, const model::log_info& log, model::fetched::item& out) const;
   // Starts over with the logs as they are now.
   void rerun(std::uint64_t number);

@@ -88,7 +88,7 @@ void keeper::settle(const catalog_change& change) {
   for (const topic_ptr& t : change.removed) plan_removal(*t, plan, waiters);
   for (const topic_ptr& t : change.put) plan_topic(t, plan);
   write(std::move(plan));
-  for (const topic_ptr& t : change.put) bind(t);
+  for (const topic_ptr& t : change.put) bind(t, waiters);
   for (const topic_ptr& t : change.removed) topic_gone_(*t);
   if (waiters.empty()) return;
   fetches_.wake_all(std::move(waiters));
@@ -130,25 +130,41 @@ void keeper::write(by_shard&& changes) {
   }
 }
 
-void keeper::bind(const topic_ptr& t) {
+void keeper::bind(const topic_ptr& t, std::vector<std::uint64_t>& waiters) {
   for (std::size_t i = 0; i < t->partitions.size(); ++i) {
     partition* p = k_.find(t->partitions[i].log);
     if (p == nullptr) continue;
+    const bool known = p->of != nullptr;
+    const bool was_async = p->async();
     p->of = t;
     p->index = static_cast<std::int32_t>(i);
     const model::log_info log = k_.store->info(p->log);
     p->start = log.start;
     p->end = log.end;
     k_.store->set_policy(p->log, t->effective->policy);
+    if (known && was_async != p->async()) change_level(*p, was_async, log, waiters);
   }
 }
 
+void keeper::change_level(partition& p, bool was_async, const model::log_info& log,
+                          std::vector<std::uint64_t>& waiters) {
+  if (!was_async) {
+    waiters.insert(waiters.end(), p.waiters.begin(), p.waiters.end());
+    return;
+  }
+  // What was shown stays shown. Whatever is answered from now on waits until it is on disk, the change itself included:
+  // who is told that the topic is not async any more may rely on all of it.
+  p.shown = std::max(p.shown, log.end);
+  k_.control_ticket = std::max(k_.control_ticket, k_.store->last_ticket());
+}
+
 void keeper::reconcile() {
+  std::vector<std::uint64_t> waiters;
   by_shard plan(k_.where.shards_per_reactor);
   for (auto& [log, p] : k_.partitions) p->of = nullptr;
   k_.topics.for_each([&](const topic_ptr& t) {
     plan_topic(t, plan);
-    bind(t);
+    bind(t, waiters);
   });
   for (const auto& [log, p] : k_.partitions) {
     if (p->of != nullptr) continue;
@@ -161,7 +177,7 @@ void keeper::reconcile() {
   const bool nothing = std::all_of(plan.begin(), plan.end(), [](const auto& c) { return c.empty(); });
   if (nothing) return;
   write(std::move(plan));
-  k_.topics.for_each([&](const topic_ptr& t) { bind(t); });
+  k_.topics.for_each([&](const topic_ptr& t) { bind(t, waiters); });
 }
 
 void keeper::retry() {

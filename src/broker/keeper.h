@@ -52,7 +52,10 @@ class keeper {
   void plan_topic(const topic_ptr& t, by_shard& changes) const;
   void plan_removal(const topic& t, by_shard& changes, std::vector<std::uint64_t>& waiters) const;
   void write(by_shard&& changes);
-  void bind(const topic_ptr& t);
+  // Puts the topic's present form into its partitions. Where that changes their durability, readers neither lose what they
+  // saw nor wait for what they may see now: those to be woken are added to `waiters`.
+  void bind(const topic_ptr& t, std::vector<std::uint64_t>& waiters);
+  void change_level(partition& p, bool was_async, const model::log_info& log, std::vector<std::uint64_t>& waiters);
   void ship(const std::shared_ptr<const catalog_change>& change, task done);
   void acknowledge(std::uint64_t shipment);
 

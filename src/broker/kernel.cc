@@ -1,5 +1,7 @@
 #include "broker/kernel.h"
 
+#include <utility>
+
 #include "base/assert.h"
 
 namespace weir::broker {
@@ -42,7 +44,15 @@ result<model::ticket> kernel::append(const model::new_record& record, model::log
   if (!may) return may.error();
   WEIR_ASSERT(record.state.size() <= config.limits.record_bytes);
   const model::ticket t = store->append(record);
-  for (const model::new_entry& e : record.entries) pending_.push_back({t, e.log, e.head.size() + e.body.size()});
+  for (const model::new_entry& e : record.entries) {
+    const partition* p = find(e.log);
+    const pending one{t, e.log, e.head.size() + e.body.size()};
+    if (p != nullptr && p->async()) {
+      shown_.push_back(one);
+    } else {
+      pending_.push_back(one);
+    }
+  }
   if (!record.changes.empty() || (record.entries.empty() && record.state_kind != 0)) control_ticket = t;
   return t;
 }
@@ -52,6 +62,10 @@ result<model::ticket> kernel::append_state(const model::new_record& record) {
   auto may = store->writable(model::log_store::write_class::essential);
   if (!may) return may.error();
   return store->append(record);
+}
+
+void kernel::take_shown(const std::function<void(model::log_id, std::size_t)>& touched) {
+  for (const pending& p : std::exchange(shown_, {})) touched(p.log, p.bytes);
 }
 
 void kernel::take_durable(model::ticket t, const std::function<void(model::log_id, std::size_t)>& touched) {

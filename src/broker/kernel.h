@@ -65,7 +65,11 @@ struct kernel {
   [[nodiscard]] result<model::ticket> append(const model::new_record& record, model::log_store::write_class c);
   // The same for a record of the groups' state, which nothing but the groups' own answers shows.
   [[nodiscard]] result<model::ticket> append_state(const model::new_record& record);
-  // Logs whose durable end moved, with the payload bytes that became readable; calls `touched` for each record in order.
+  // Logs of async topics that got entries since the last call, in order: visible already, nobody has been told yet.
+  void take_shown(const std::function<void(model::log_id, std::size_t)>& touched);
+  [[nodiscard]] bool has_shown() const { return !shown_.empty(); }
+  // Logs whose durable end moved, with the payload bytes that became readable by it; calls `touched` for each record
+  // in order. What was visible when it was appended is not among them.
   void take_durable(model::ticket t, const std::function<void(model::log_id, std::size_t)>& touched);
 
   // Answers when `when` is durable; at once if it is.
@@ -102,6 +106,7 @@ struct kernel {
     std::size_t bytes;
   };
   std::deque<pending> pending_;
+  std::vector<pending> shown_;
 };
 
 // An answer that leaves when the last holder lets go: with what was put in, or with storage_failed when nobody called

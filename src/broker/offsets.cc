@@ -49,21 +49,20 @@ void offsets_part::list_one(const listing_ptr& l, std::size_t index, const model
       if (out.leader_epoch.raw() < 0) out.leader_epoch = k_.leader_epoch(p);
       return;
     case model::offset_spec::latest:
-      out.at = log.durable_end;
+      out.at = p.visible_end(log);
       out.leader_epoch = k_.leader_epoch(p);
       return;
     case model::offset_spec::latest_tiered:
       return;  // nothing is tiered: -1
     case model::offset_spec::max_timestamp:
-      return find_latest_time(l, index, p.log);
+      return find_latest_time(l, index, p.log, p.visible_end(log));
     case model::offset_spec::at_time:
-      return find_time(l, index, p.log, in.time_ms, log.durable_end);
+      return find_time(l, index, p.log, in.time_ms, p.visible_end(log));
   }
 }
 
-void offsets_part::find_latest_time(const listing_ptr& l, std::size_t index, model::log_id log) {
+void offsets_part::find_latest_time(const listing_ptr& l, std::size_t index, model::log_id log, model::offset below) {
   ++l->open;
-  const model::offset below = k_.store->info(log).durable_end;
   k_.store->find_latest_time(log, below, [this, l, index, log](result<std::optional<model::read_batch>> r) {
     if (k_.stopped) return;
     if (!r) {
@@ -165,8 +164,8 @@ void offsets_part::epochs(const reply_to& to, const model::caller& who, const mo
     o.error = found.error;
     if (o.error == refusal::none) o.error = k_.check_epoch(*found.at, in.current_epoch);
     if (o.error != refusal::none) continue;
-    const epoch_end end =
-        found.at->epochs.end_of(in.asked, k_.leader_epoch(*found.at), k_.store->info(found.at->log).durable_end);
+    const model::offset visible = found.at->visible_end(k_.store->info(found.at->log));
+    const epoch_end end = found.at->epochs.end_of(in.asked, k_.leader_epoch(*found.at), visible);
     o.found = end.found;
     o.end = end.end;
   }
@@ -207,8 +206,9 @@ void offsets_part::trim(const reply_to& to, const model::caller& who, const mode
       continue;
     }
     const model::log_info log = k_.store->info(p.log);
-    const model::offset before = in.before.raw() == -1 ? log.durable_end : in.before;
-    if (before.raw() < 0 || before > log.durable_end) {
+    const model::offset visible = p.visible_end(log);
+    const model::offset before = in.before.raw() == -1 ? visible : in.before;
+    if (before.raw() < 0 || before > visible) {
       o.error = refusal::offset_out_of_range;
       continue;
     }
@@ -230,12 +230,15 @@ void offsets_part::trim(const reply_to& to, const model::caller& who, const mode
 void offsets_part::producers(const reply_to& to, const model::caller& who, const model::describe_producers& c) {
   model::producers_described out;
   out.items.resize(c.items.size());
+  model::ticket observed = k_.control_ticket;
   const std::int64_t expired = k_.time.wall().raw() - k_.config.producer_id_expiration_ms;
   for (std::size_t i = 0; i < c.items.size(); ++i) {
     auto& o = out.items[i];
     const auto found = k_.locate(who, c.items[i].topic, c.items[i].partition, security::operation::read);
     o.error = found.error;
     if (o.error != refusal::none || !found.at->producers) continue;
+    // It shows producers whose last batch may not be on disk yet.
+    if (!found.at->async()) observed = k_.store->last_ticket();
     for (const auto& [id, state] : found.at->producers->all()) {
       if (state.seen_ms < expired) continue;
       model::producers_described::producer p;
@@ -249,8 +252,7 @@ void offsets_part::producers(const reply_to& to, const model::caller& who, const
     std::sort(o.producers.begin(), o.producers.end(),
               [](const auto& a, const auto& b) { return a.last.producer_id < b.last.producer_id; });
   }
-  // It shows producers whose last batch may not be on disk yet.
-  k_.answer(k_.store == nullptr ? model::ticket{} : k_.store->last_ticket(), to, std::move(out));
+  k_.answer(observed, to, std::move(out));
 }
 
 }  // namespace weir::broker

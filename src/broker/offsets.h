@@ -31,7 +31,7 @@ class offsets_part {
   using planned_trim = std::pair<std::size_t, model::log_change>;  // index of the item
 
   void list_one(const listing_ptr& l, std::size_t index, const model::caller& who, const model::list_offsets::item& in);
-  void find_latest_time(const listing_ptr& l, std::size_t index, model::log_id log);
+  void find_latest_time(const listing_ptr& l, std::size_t index, model::log_id log, model::offset below);
   void find_time(const listing_ptr& l, std::size_t index, model::log_id log, std::int64_t from_ms, model::offset below);
   // The first record of these entries at or after the time and the log's start; false when there is none.
   [[nodiscard]] bool pick(const model::read_batch& batch, model::log_id log, std::int64_t from_ms,

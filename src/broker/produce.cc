@@ -61,6 +61,7 @@ void producer_part::run(const reply_to& to, const model::caller& who, const mode
   begun_ = false;
   for (std::size_t i = 0; i < c.items.size(); ++i) plan(who, c, i, out);
   flush_all(out);
+  if (k_.has_shown()) shown_();
   if (heads_.size() > 4096) heads_ = {};
   if (c.wait == model::produce::acks::none) {
     const bool bad =
@@ -111,6 +112,7 @@ void producer_part::plan(const model::caller& who, const model::produce& c, std:
   b.items.push_back({index, base, p.log, *producer});
   b.bytes += size;
   b.idempotent |= producer->producer_id >= 0;
+  b.waits |= !p.async();
   k_.stats.records_in += facts.count;
 }
 
@@ -205,7 +207,7 @@ bool producer_part::in_sequence(const partition& p, const model::producer_facts&
       out.base = check.base;
       if ((*p.of).effective->append_time) out.append_time_ms = check.timestamp_ms;
       // The first copy may not be on disk yet.
-      observed_ = std::max(observed_, k_.store->last_ticket());
+      observe(p.async(), k_.store->last_ticket());
       return false;
     case producer_verdict::stale_epoch:
       return fail(out, refusal::invalid_producer_epoch, "a newer epoch of this producer has written");
@@ -234,6 +236,10 @@ void producer_part::explain_missing_keys(const model::entry_format& format, byte
   });
 }
 
+void producer_part::observe(bool async, model::ticket own) {
+  observed_ = std::max(observed_, async ? k_.control_ticket : own);
+}
+
 void producer_part::flush(batch& b, model::produced& out) {
   if (b.items.empty()) return;
   const auto stamp = bytes_of(now_ms_);
@@ -256,7 +262,7 @@ void producer_part::flush(batch& b, model::produced& out) {
     }
   }
   if (done) {
-    observed_ = std::max(observed_, *done);
+    observe(!b.waits, *done);
     k_.stats.entries_in += b.items.size();
     k_.stats.bytes_in += b.bytes - b.items.size() * entry_overhead_bytes;
   }
@@ -273,6 +279,7 @@ void producer_part::flush(batch& b, model::produced& out) {
   b.made.clear();
   b.bytes = 0;
   b.idempotent = false;
+  b.waits = false;
   b.number = ++last_batch_;
 }
 

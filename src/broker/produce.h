@@ -1,5 +1,7 @@
 // Produce: checks entries, gives them their place, appends one record per touched shard, answers when it is on disk.
 //
+// A command that touches async topics alone (durability_level) is answered when it is appended, as soon as what it looked
+// at, the topics and their levels, is on disk. One item of another level makes the whole command wait.
 // Order: commands are taken in the order of submit. When the store has no room, commands wait here in that order, copied
 // and bounded, and the publishing sessions are told to pause; nobody overtakes. Owner thread: the core's reactor.
 #pragma once
@@ -18,8 +20,10 @@ namespace weir::broker {
 
 class producer_part {
  public:
-  // `pressure` hears when commands begin to wait and when none waits any more.
-  producer_part(kernel& k, std::function<void(bool)> pressure) : k_(k), pressure_(std::move(pressure)) {}
+  // `pressure` hears when commands begin to wait and when none waits any more, `shown` that there are new entries which
+  // readers may have already (kernel::take_shown); it must not call into the core before it returns.
+  producer_part(kernel& k, std::function<void(bool)> pressure, std::function<void()> shown)
+      : k_(k), pressure_(std::move(pressure)), shown_(std::move(shown)) {}
 
   void submit(const reply_to& to, const model::caller& who, const model::produce& c);
   // Room in the store again, or none ever again: the waiting commands are run or refused.
@@ -50,6 +54,7 @@ class producer_part {
     std::vector<byte_vector> made;  // entries that were compressed anew
     std::size_t bytes = 0;
     bool idempotent = false;
+    bool waits = false;  // an entry's topic is not async: the answer waits for this record
   };
 
   void run(const reply_to& to, const model::caller& who, const model::produce& c);
@@ -70,6 +75,8 @@ class producer_part {
   [[nodiscard]] bool in_sequence(const partition& p, const model::producer_facts& facts, model::produced::item& out);
   void remember_refused(const partition& p, const model::producer_facts& facts, std::int64_t now_ms);
   void explain_missing_keys(const model::entry_format& format, bytes entry, model::produced::item& out) const;
+  // The answer tells of the record `own`: it waits for that, or when it is of async topics alone for what made them so.
+  void observe(bool async, model::ticket own);
   void flush(batch& b, model::produced& out);
   void flush_all(model::produced& out);
   void wait(const reply_to& to, const model::caller& who, const model::produce& c);
@@ -82,6 +89,7 @@ class producer_part {
 
   kernel& k_;
   std::function<void(bool)> pressure_;
+  std::function<void()> shown_;
   std::deque<waiting> waiting_;
   refused_producers refused_;
   std::size_t waiting_bytes_ = 0;
@@ -94,7 +102,7 @@ class producer_part {
   std::vector<std::array<std::byte, model::entry_format::stamp_bytes_max>> heads_;
   std::int64_t now_ms_ = 0;
   bool begun_ = false;  // a record of this command is written: the others may use the reserve, so that none is left out
-  model::ticket observed_{};
+  model::ticket observed_{};  // what the command's answer waits for
 };
 
 }  // namespace weir::broker

@@ -28,6 +28,7 @@ struct log_defaults {
   std::int64_t min_compaction_lag_ms = 0;                 // log.cleaner.min.compaction.lag.ms
   std::int64_t max_compaction_lag_ms = INT64_MAX;         // log.cleaner.max.compaction.lag.ms
   double min_cleanable_ratio = 0.5;                       // log.cleaner.min.cleanable.ratio
+  std::string durability = "sync";                        // weir.durability, in both tables; not one of Kafka's names
 };
 
 // Memory and outstanding work of one reactor. Past a limit there is one named refusal, `busy` unless said otherwise.

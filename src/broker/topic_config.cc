@@ -96,6 +96,19 @@ result<void> put_min_insync(std::string_view text, topic_settings&) {
   return {};
 }
 
+result<void> put_durability(std::string_view text, topic_settings& out) {
+  if (text == "sync") {
+    out.durability = durability_level::sync;
+  } else if (text == "replicated") {
+    out.durability = durability_level::replicated;
+  } else if (text == "async") {
+    out.durability = durability_level::async;
+  } else {
+    return wrong(text, "sync, replicated or async");
+  }
+  return {};
+}
+
 constexpr std::int64_t forever = INT64_MAX;
 
 constexpr std::array table{
@@ -192,6 +205,11 @@ constexpr std::array table{
                      [](std::string_view t, topic_settings& o) {
                        return put(o.policy.segment_ms, t, 1, forever, "a number of milliseconds, 1 or more");
                      }},
+    topic_config_key{
+        "weir.durability", "weir.durability", type::text,
+        "When a produce is answered: 'sync' when it is on disk, 'replicated' when all in-sync replicas have "
+        "it (with one replica the same), 'async' from memory: a crash may lose the last records.",
+        [](const settings& s) { return s.log.durability; }, put_durability},
 };
 
 using source = model::config_entry::source;

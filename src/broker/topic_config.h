@@ -31,8 +31,16 @@ struct compression_rules {
   [[nodiscard]] std::int32_t level_of(model::compression_kind k) const;
 };
 
+// weir.durability: when a produce is answered, and up to where readers see (docs/semantics.md, decision 0007).
+enum class durability_level : std::uint8_t {
+  sync,        // on disk first, both
+  replicated,  // in the memory of all in-sync replicas; with one replica that is sync
+  async,       // appended is enough, both; the disk follows at once, without anybody waiting
+};
+
 struct topic_settings {
   model::log_policy policy;
+  durability_level durability = durability_level::sync;
   compression_rules compression;
   std::int32_t max_message_bytes = 0;
   bool append_time = false;  // message.timestamp.type = LogAppendTime

@@ -67,9 +67,11 @@ result<void> size(std::string_view text) {
 constexpr std::array table{
     kept_config{"file.delete.delay.ms", type::int64,
                 "Without effect: whoever reads what is deleted may finish, then its space is free.", milliseconds<0>},
-    kept_config{"flush.messages", type::int64, "Kept: what is acknowledged is on disk already.",
+    kept_config{"flush.messages", type::int64,
+                "Kept: what is acknowledged is on disk already, unless weir.durability is async.",
                 [](std::string_view t) { return number(t, 1, INT64_MAX, "a number of messages, 1 or more"); }},
-    kept_config{"flush.ms", type::int64, "Kept: what is acknowledged is on disk already.", milliseconds<0>},
+    kept_config{"flush.ms", type::int64,
+                "Kept: what is acknowledged is on disk already, unless weir.durability is async.", milliseconds<0>},
     kept_config{"follower.replication.throttled.replicas", type::list,
                 "Kept: with one replica there is no replication to throttle.", throttled_replicas},
     kept_config{"index.interval.bytes", type::int32,

@@ -320,6 +320,13 @@ void add_kafka(std::vector<config_key>& t) {
        {"lz4", "lz4"},
        {"zstd", "zstd"}},
       [](auto& c) -> auto& { return c.broker.log.compression_type; }));
+  t.push_back(choice<std::string>(
+      "kafka.log_durability",
+      "When a produce is answered, where the topic says nothing else: on disk, or from memory (async), where a crash "
+      "may "
+      "lose the last records.",
+      {{"sync", "sync"}, {"replicated", "replicated"}, {"async", "async"}},
+      [](auto& c) -> auto& { return c.broker.log.durability; }));
   t.push_back(duration(
       "kafka.log_retention", "How long records are kept, where the topic says nothing else.",
       [](auto& c) -> auto& { return c.broker.log.retention_ms; }, -1));

@@ -210,6 +210,56 @@ class Confluent(unittest.TestCase):
             admin.delete_topics(["a"])["a"].result(DEADLINE_S)
             until(lambda: "a" not in admin.list_topics(timeout=DEADLINE_S).topics, "the topic is gone")
 
+    def _configured(self, b, topic, **config):
+        admin_module = self.ck.admin
+        admin = admin_module.AdminClient({"bootstrap.servers": b.bootstrap})
+        names = {name.replace("_", "."): value for name, value in config.items()}
+        admin.create_topics([admin_module.NewTopic(topic, 1, 1, config=names)])[topic].result(DEADLINE_S)
+        resource = admin_module.ConfigResource(admin_module.ConfigResource.Type.TOPIC, topic)
+        shown = list(admin.describe_configs([resource]).values())[0].result(DEADLINE_S)
+        self.assertEqual(names, {name: shown[name].value for name in names})
+
+    def test_an_async_topic(self):
+        with Broker() as b:
+            self._configured(b, "memory", weir_durability="async")
+            done = []
+            producer = self.ck.Producer({"bootstrap.servers": b.bootstrap, "enable.idempotence": True})
+            for i in range(3000):
+                producer.produce("memory", b"%d" % i, on_delivery=lambda error, m: done.append((error, m.offset())))
+                producer.poll(0)
+            self.assertEqual(0, producer.flush(DEADLINE_S))
+            self.assertEqual([(None, i) for i in range(3000)], done)
+            self.assertEqual([b"%d" % i for i in range(3000)], self._read(b, "memory", 3000))
+            b.stop()  # a clean stop loses nothing
+            b.start()
+            self.assertEqual((0, 3000), self._marks(b, "memory"))
+
+    def _marks(self, b, topic):
+        consumer = self.ck.Consumer({"bootstrap.servers": b.bootstrap, "group.id": "marks"})
+        marks = consumer.get_watermark_offsets(self.ck.TopicPartition(topic, 0), timeout=DEADLINE_S)
+        consumer.close()
+        return marks
+
+    def test_a_group_that_committed_what_a_crash_took(self):
+        """The commit is behind the end, as after a crash of an async topic: the client resets by its policy."""
+        with Broker() as b:
+            self._configured(b, "memory", weir_durability="async")
+            producer = self.ck.Producer({"bootstrap.servers": b.bootstrap})
+            for i in range(10):
+                producer.produce("memory", b"%d" % i)
+            self.assertEqual(0, producer.flush(DEADLINE_S))
+            consumer = self.ck.Consumer({"bootstrap.servers": b.bootstrap, "group.id": "r"})
+            consumer.commit(offsets=[self.ck.TopicPartition("memory", 0, 50)], asynchronous=False)
+            consumer.close()
+            b.kill()
+            b.start()
+            end = self._marks(b, "memory")[1]
+            self.assertLessEqual(end, 10)
+            producer = self.ck.Producer({"bootstrap.servers": b.bootstrap})
+            producer.produce("memory", b"more")
+            self.assertEqual(0, producer.flush(DEADLINE_S))
+            self.assertEqual([b"%d" % i for i in range(end)] + [b"more"], self._read(b, "memory", end + 1))
+
     def test_the_session_goes_on_over_a_restart(self):
         with Broker() as b:
             host, port = b.address

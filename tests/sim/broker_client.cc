@@ -42,10 +42,14 @@ void broker_client::connect(model::broker_port& port, platform::sim::sim_executo
   port_ = &port;
   reactor_ = &reactor;
   session_ = port.attach(*this, who_);
+  send_lost_again();
 }
 
 void broker_client::disconnect() {
   port_ = nullptr;
+  for (const auto& [t, a] : asked_) {
+    if (const auto* level = std::get_if<asked_level>(&a)) known_.levels[level->topic].asked = false;
+  }
   asked_.clear();
   committing_ = false;
   setting_asked_ = false;
@@ -83,7 +87,7 @@ void broker_client::act() {
   if (draw < 80) return fetch_some();
   if (draw < 92) return commit_some();
   if (draw < 94) return set_broker();
-  if (draw < 97) return ask_offsets();
+  if (draw < 97) return levels != nullptr && levels->chance(0.5) ? change_level() : ask_offsets();
   trim_some();
 }
 
@@ -145,6 +149,28 @@ void broker_client::produce_some() {
   pump(*where);
 }
 
+// What a crash took of an async topic goes out anew, before what follows: the broker knows the producer as far as its
+// records go, so this is no gap and no double to it.
+void broker_client::send_lost_again() {
+  const auto lost = [this](const batch& b) { return known_.lost.contains(b.records.front()); };
+  for (auto& [where, l] : lanes_) {
+    bool any = false;
+    for (batch& b : l.batches) {
+      if (!b.acked || !lost(b)) continue;
+      b.acked = false;
+      any = true;
+    }
+    while (!l.kept.empty() && lost(l.kept.back())) {
+      l.batches.push_front(std::move(l.kept.back()));
+      l.batches.front().acked = false;
+      l.kept.pop_back();
+      any = true;
+      ++counts_["async_lost"];
+    }
+    if (any) l.begun = false;
+  }
+}
+
 void broker_client::pump(const partition_name& where) {
   lane& l = lanes_[where];
   if (l.again) {
@@ -154,7 +180,7 @@ void broker_client::pump(const partition_name& where) {
   }
   // A broker takes any first sequence of a producer that it does not know (KIP-360), so until the first batch is
   // acknowledged the second does not follow: else a refusal of the first alone would turn their order.
-  while (l.sent < l.batches.size() && !l.again && (l.begun || l.outstanding == 0)) {
+  while (l.sent < l.batches.size() && !l.again && l.outstanding < window && (l.begun || l.outstanding == 0)) {
     const batch& b = l.batches[l.sent++];
     if (b.acked) continue;
     ++l.outstanding;
@@ -198,6 +224,7 @@ void broker_client::take(const asked_produce& a, const model::produced& e) {
     known_.show(a.where, item.base.raw() + static_cast<std::int64_t>(i), b->records[i]);
   }
   while (!l.batches.empty() && l.batches.front().acked) {
+    if (levels != nullptr) l.kept.push_back(std::move(l.batches.front()));
     l.batches.pop_front();
     if (l.sent > 0) --l.sent;
   }
@@ -219,13 +246,18 @@ void broker_client::fetch_some() {
   f.wait_ms = random_.chance(0.5) ? 0 : static_cast<std::int32_t>(random_.below(20));
   f.bytes_min = 1;
   f.bytes_max = 1 << 20;
-  submit(f, asked_fetch{*where, from});
+  submit(f, asked_fetch{*where, from, known_.partitions[*where].high});
 }
 
 void broker_client::take(const asked_fetch& a, const model::fetched& e) {
   const auto& item = e.items.at(0);
   if (item.error == refusal::offset_out_of_range) {
     const auto& p = known_.partitions[a.where];
+    if (p.cut && a.from > p.shown_end()) {
+      positions_[a.where] = p.shown_end();
+      ++counts_["async_resets"];
+      return;
+    }
     if (a.from >= std::max(p.trim_asked, p.trim_acked)) {
       return fail_(text(a.where) + ": offset " + std::to_string(a.from) + " is out of range, though it was shown");
     }
@@ -233,6 +265,12 @@ void broker_client::take(const asked_fetch& a, const model::fetched& e) {
     return;
   }
   if (item.error != refusal::none) return refused("fetch", item.error);
+  auto& high = known_.partitions[a.where].high;
+  if (item.high_watermark.raw() < a.high) {
+    fail_(text(a.where) + ": the high watermark was " + std::to_string(a.high) + " and is " +
+          std::to_string(item.high_watermark.raw()));
+  }
+  high = std::max(high, item.high_watermark.raw());
   std::int64_t next = a.from;
   for (const auto& entry : item.data.entries) {
     const auto view = kafka::batch_view::parse(entry.payload);
@@ -362,14 +400,38 @@ void broker_client::create_topic() {
   c.topics.emplace_back();
   c.topics.back().name = a.name;
   c.topics.back().partitions = a.partitions;
+  a.async = levels != nullptr && levels->chance(0.5);
+  if (a.async) c.topics.back().configs.emplace_back("weir.durability", "async");
   submit(c, a);
 }
 
 void broker_client::take(const asked_topic& a, const model::topics_created& e) {
   const auto& t = e.topics.at(0);
   if (t.error != refusal::none) return refused("create_topics", t.error);
+  if (a.async && !levels_in_secret) known_.may_lose(a.name);
   known_.topics[a.name] = a.partitions;
   ++counts_["topics"];
+}
+
+void broker_client::change_level() {
+  const partition_name* where = any_partition();
+  if (where == nullptr || known_.levels[where->first].asked) return;
+  const asked_level a{where->first, levels->chance(0.5)};
+  known_.levels[a.topic].asked = true;
+  if (a.async && !levels_in_secret) known_.may_lose(a.topic);
+  model::alter_configs c;
+  c.items.push_back({model::config_resource::topic,
+                     a.topic,
+                     {{"weir.durability", model::alter_configs::op::set, a.async ? "async" : "sync"}},
+                     false});
+  submit(c, a);
+}
+
+void broker_client::take(const asked_level& a, const model::configs_altered& e) {
+  known_.levels[a.topic].asked = false;
+  if (e.items.at(0).error != refusal::none) return refused("alter_configs", e.items.at(0).error);
+  if (!a.async) known_.loses_nothing(a.topic);
+  ++counts_[a.async ? "to_async" : "to_sync"];
 }
 
 void broker_client::trim_some() {

@@ -40,6 +40,10 @@ class broker_client final : public model::event_sink {
   bool excuse_io = false;
   bool excuse_space = false;
   bool excuse_damage = false;
+  // Draws topics that are async, and changes of that; null: all stay sync.
+  platform::sim::sim_rng* levels = nullptr;
+  // A planted fault: the truth does not hear of it, so what it takes for sync is not.
+  bool levels_in_secret = false;
 
   void on_event(model::token t, model::event&& e) override;
   void on_pressure(bool) override {}
@@ -55,6 +59,7 @@ class broker_client final : public model::event_sink {
   struct lane {
     std::int32_t next_sequence = 0;
     std::deque<batch> batches;  // not acknowledged yet, oldest first
+    std::deque<batch> kept;     // acknowledged, with `levels`: what a crash takes is sent again
     std::size_t sent = 0;       // of them, in this try
     std::size_t outstanding = 0;
     bool begun = false;  // something was acknowledged
@@ -67,6 +72,7 @@ class broker_client final : public model::event_sink {
   struct asked_fetch {
     partition_name where;
     std::int64_t from = 0;
+    std::int64_t high = 0;  // as it was known
   };
   struct asked_commit {
     partition_name where;
@@ -85,12 +91,17 @@ class broker_client final : public model::event_sink {
   struct asked_topic {
     std::string name;
     std::int32_t partitions = 0;
+    bool async = false;
+  };
+  struct asked_level {
+    std::string topic;
+    bool async = false;
   };
   struct asked_trim {
     partition_name where;
   };
   using asked = std::variant<asked_produce, asked_fetch, asked_commit, asked_offsets, asked_setting, asked_settings,
-                             asked_id, asked_topic, asked_trim>;
+                             asked_id, asked_topic, asked_level, asked_trim>;
 
   void produce_some();
   void pump(const partition_name& where);
@@ -100,6 +111,8 @@ class broker_client final : public model::event_sink {
   void set_broker();
   void ask_broker();
   void create_topic();
+  void change_level();
+  void send_lost_again();
   void trim_some();
   void get_id();
   template<class Command>
@@ -116,6 +129,7 @@ class broker_client final : public model::event_sink {
   void take(const asked_settings& a, const model::configs_described& e);
   void take(const asked_id& a, const model::producer_ready& e);
   void take(const asked_topic& a, const model::topics_created& e);
+  void take(const asked_level& a, const model::configs_altered& e);
   void take(const asked_trim& a, const model::records_deleted& e);
 
   std::size_t index_;

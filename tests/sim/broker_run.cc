@@ -9,6 +9,7 @@
 #include "protocol/kafka/entry_format.h"
 #include "storage/store.h"
 #include "tests/sim/broker_client.h"
+#include "tests/sim/end_reader.h"
 #include "tests/sim/troubles.h"
 #include "tests/sim/whole_reader.h"
 
@@ -27,6 +28,7 @@ constexpr std::uint32_t shards_per_reactor = 2;
 
 // One process life of the node.
 struct node_life {
+  std::unique_ptr<end_reader> ends;
   std::vector<std::unique_ptr<sim_disk>> disks;
   std::vector<std::unique_ptr<broker::core>> cores;
   std::vector<std::unique_ptr<storage::store>> stores;
@@ -36,8 +38,9 @@ struct node_life {
 
 class broker_run {
  public:
-  broker_run(std::uint64_t seed, storage::planted_fault planted)
+  broker_run(std::uint64_t seed, storage::planted_fault planted, broker_fault fault)
       : dice_(seed),
+        levels_(seed ^ 0x6c6576656c73ULL),
         world_(dice_.next()),
         volume_(world_, {.capacity_bytes = 1ULL << 30, .direct = dice_.chance(0.5)}),
         reactors_(dice_.chance(0.4) ? 3 : 1),
@@ -63,6 +66,14 @@ class broker_run {
     for (std::size_t c = 0; c < 3; ++c) {
       clients_.push_back(std::make_unique<broker_client>(c, world_, known_, outcome_.counts,
                                                          [this](const std::string& what) { fail(what); }));
+    }
+    // Drawn apart, so that a seed without async topics stays what it was.
+    const bool secret = fault == broker_fault::sync_not_waiting;
+    if (!levels_.chance(0.5) && !secret) return;
+    ++outcome_.counts["seeds_with_async"];
+    for (auto& c : clients_) {
+      c->levels = &levels_;
+      c->levels_in_secret = secret;
     }
   }
 
@@ -124,7 +135,17 @@ class broker_run {
     return {};
   }
 
-  // True: the node serves and the clients are connected.
+  // What may have lost records says where it ends now. False: the node failed before it did.
+  bool learn_ends() {
+    life_.ends = std::make_unique<end_reader>(known_, [this](const std::string& what) { fail(what); });
+    if (life_.ends->idle()) return true;
+    world_.reactor(0).defer([this] { life_.ends->start(life_.cores[0]->port()); });
+    const run_end how = world_.run_until([this] { return life_.ends->done() || fenced(); }, patience_steps);
+    if (!over() && how != run_end::reached) fail("a node that has started does not say where its logs end");
+    return !over() && life_.ends->knows();
+  }
+
+  // True: the node serves and the clients are connected, or it failed at once.
   bool open() {
     // With its reserve whole a node starts on a disk that is full to the last byte.
     bool reserves_whole = troubles_.now() == trouble::full_at_start;
@@ -157,6 +178,7 @@ class broker_run {
     }
     troubles_.opened();
     ++outcome_.counts["starts"];
+    if (!learn_ends()) return outcome_.failure.empty();
     for (auto& c : clients_) {
       const auto r = static_cast<std::size_t>(dice_.below(reactors_));
       world_.reactor(r).defer(
@@ -265,6 +287,7 @@ class broker_run {
   }
 
   sim_rng dice_;
+  sim_rng levels_;
   sim_world world_;
   sim_volume volume_;
   std::uint32_t reactors_;
@@ -283,8 +306,8 @@ class broker_run {
 
 }  // namespace
 
-seed_outcome run_broker_seed(std::uint64_t seed, storage::planted_fault planted) {
-  return broker_run(seed, planted).run();
+seed_outcome run_broker_seed(std::uint64_t seed, storage::planted_fault planted, broker_fault fault) {
+  return broker_run(seed, planted, fault).run();
 }
 
 }  // namespace weir::sim_tests

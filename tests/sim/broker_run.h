@@ -9,6 +9,13 @@
 
 namespace weir::sim_tests {
 
-[[nodiscard]] seed_outcome run_broker_seed(std::uint64_t seed, storage::planted_fault planted);
+// A bug of the broker itself.
+enum class broker_fault : std::uint8_t {
+  none,
+  sync_not_waiting,  // answers and readers of topics that are taken for sync do not wait for the disk
+};
+
+[[nodiscard]] seed_outcome run_broker_seed(std::uint64_t seed, storage::planted_fault planted,
+                                           broker_fault fault = broker_fault::none);
 
 }  // namespace weir::sim_tests

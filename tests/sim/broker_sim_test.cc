@@ -26,5 +26,24 @@ TEST(broker_sim, seeds_that_found_bugs) {
   }
 }
 
+// The simulator must see an answer that did not wait: because the store says too soon that it is durable, and because the
+// broker does not ask.
+TEST(broker_sim, an_answer_that_does_not_wait_is_caught) {
+  const auto caught = [](const char* what, storage::planted_fault planted, broker_fault fault) {
+    sweep_options options;
+    options.stop_at_first = true;
+    options.quiet = !tracing();
+    // Always the same seeds, so that the figure is a property of the code; a trace may ask for others.
+    const seed_range range = tracing() ? seeds_from_environment(1) : seed_range{1, 500};
+    const sweep_result sum = sweep(
+        range, [=](std::uint64_t seed) { return run_broker_seed(seed, planted, fault); }, options);
+    ASSERT_FALSE(sum.failures.empty()) << what << " was not caught within " << sum.ran << " seeds";
+    std::printf("  %-28s caught after %4llu seeds (seed %llu: %s)\n", what, static_cast<unsigned long long>(sum.ran),
+                static_cast<unsigned long long>(sum.failures[0].seed), sum.failures[0].text.c_str());
+  };
+  caught("answer_before_sync", storage::planted_fault::answer_before_sync, broker_fault::none);
+  caught("sync_not_waiting", storage::planted_fault::none, broker_fault::sync_not_waiting);
+}
+
 }  // namespace
 }  // namespace weir::sim_tests

@@ -15,6 +15,7 @@ void broker_truth::show(const partition_name& where, std::int64_t offset, record
     fail_(text(where) + " offset " + std::to_string(offset) + " holds a record that nobody sent there");
     return;
   }
+  lost.erase(id);
   const auto [known, added] = partitions[where].shown.try_emplace(offset, id);
   if (!added && known->second != id) {
     fail_(text(where) + " offset " + std::to_string(offset) + " was record " + std::to_string(known->second) +
@@ -36,6 +37,30 @@ void broker_truth::commit_read(const std::string& group, const partition_name& w
     return;
   }
   commit_acked(group, where, at);
+}
+
+void broker_truth::may_lose(const std::string& topic) {
+  level_truth& level = levels[topic];
+  if (level.may_lose) return;
+  level.may_lose = true;
+  for (auto& [where, p] : partitions) {
+    if (where.first == topic) p.firm = p.shown_end();
+  }
+}
+
+void broker_truth::restarted(const partition_name& where, std::int64_t end) {
+  partition_truth& p = partitions[where];
+  if (end < p.firm || end < p.trim_acked) {
+    fail_(text(where) + " ends at " + std::to_string(end) + ", but what is below " + std::to_string(p.firm) +
+          " had to stay, deleted up to " + std::to_string(p.trim_acked));
+  }
+  const auto first = p.shown.lower_bound(end);
+  p.cut |= first != p.shown.end();
+  for (auto at = first; at != p.shown.end(); ++at) lost.insert(at->second);
+  p.shown.erase(first, p.shown.end());
+  p.firm = p.shown_end();
+  p.high = end;
+  p.trim_asked = std::min(p.trim_asked, end);
 }
 
 void broker_truth::check_whole(const partition_name& where, std::int64_t start, std::int64_t end,
