@@ -252,11 +252,10 @@ TEST_F(kept_wal, a_kept_file_that_is_missing_is_damage) {
   create(log_one);
   put_large(log_one, 60);
   checkpoint();
-  close();
+  crash();
   disk = std::make_unique<platform::sim::sim_disk>(volume, reactor);
   ASSERT_TRUE(disk->unlink_now("wal/1.wal"));
   EXPECT_NE(try_open().find("wal/1.wal is missing"), std::string::npos);
-  s.reset();
 }
 
 TEST(kept_wal_manifest, kinds_and_numbers_must_fit) {

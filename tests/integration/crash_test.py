@@ -23,7 +23,7 @@ PARTITIONS = 3
 class Load:
     """Numbered messages to each partition, and what was acknowledged of them."""
 
-    def __init__(self, confluent, bootstrap, record_bytes, waiting_max):
+    def __init__(self, confluent, bootstrap, record_bytes=0, waiting_max=20000):
         self.record_bytes = record_bytes
         self.waiting_max = waiting_max
         self.producer = confluent.Producer({
@@ -138,7 +138,7 @@ class Kill(unittest.TestCase):
                 load.producer.flush(DEADLINE_S)
                 b.start()
                 for partition in range(PARTITIONS):
-                    found = {number: offset for offset, number in self.read(b, partition)}
+                    found = {number: offset for offset, number in self.read(b, partition, load.number)}
                     self.assertEqual(sorted(found), list(found), "out of order")
                     self.assertEqual(kept[partition], {n: found[n] for n in kept[partition]}, "changed what was there")
                     there = [n for n in load.acked[partition] if n in found]
