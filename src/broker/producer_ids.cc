@@ -10,16 +10,16 @@ void producer_ids::init(const reply_to& to, const model::caller& who, const mode
   model::producer_ready out;
   if (!k_.door.allow(who, security::resource::cluster, {}, security::operation::idempotent_write)) {
     out.error = refusal::denied_cluster;
-    return to(std::move(out));
+    return to(out);
   }
   // An id without its epoch, an epoch without its id, and an empty transactional id mean nothing.
   if ((c.producer_id == -1) != (c.producer_epoch == -1) || (c.transactional_id && c.transactional_id->empty())) {
     out.error = refusal::invalid_request;
-    return to(std::move(out));
+    return to(out);
   }
   if (c.transactional_id) {
     out.error = refusal::unsupported;  // transactions come later
-    return to(std::move(out));
+    return to(out);
   }
   // A producer that names its old id gets a new one all the same, as Kafka gives it: without a transactional id nothing
   // says that the old one is its own. It begins again at epoch 0 and sequence 0. (An idempotent producer that must leave a
@@ -35,7 +35,7 @@ void producer_ids::init(const reply_to& to, const model::caller& who, const mode
     const auto appended = k_.append(record, model::log_store::write_class::essential);
     if (!appended) {
       out.error = refusal_of(appended.error());
-      return to(std::move(out));
+      return to(out);
     }
     next_ = begin;
     limit_ = end;
@@ -43,7 +43,7 @@ void producer_ids::init(const reply_to& to, const model::caller& who, const mode
   }
   out.producer_id = next_++;
   out.producer_epoch = 0;
-  k_.answer(block_ticket_, to, std::move(out));
+  k_.answer(block_ticket_, to, out);
 }
 
 }  // namespace weir::broker

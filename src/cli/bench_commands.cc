@@ -1,6 +1,7 @@
 // The commands of the load generator: options in, one object out.
 #include <CLI/CLI.hpp>
 #include <boost/json/object.hpp>
+#include <cmath>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -18,7 +19,7 @@ struct bench_run {
   output_format form = output_format::table;
 };
 
-double rounded(double v) { return static_cast<double>(static_cast<std::int64_t>(v * 100 + 0.5)) / 100; }
+double rounded(double v) { return std::round(v * 100) / 100; }
 
 void put_latency(json::object& out, const std::string& prefix, const latency_histogram& h) {
   const auto put = [&](const char* name, double us) {
@@ -34,7 +35,7 @@ void put_latency(json::object& out, const std::string& prefix, const latency_his
 
 void put_flow(json::object& out, const std::string& prefix, const measured& m, const bench_window& w) {
   const double seconds = w.seconds > 0 ? w.seconds : 1;
-  out[prefix + "rate"] = static_cast<std::uint64_t>(static_cast<double>(m.records) / seconds + 0.5);
+  out[prefix + "rate"] = static_cast<std::uint64_t>(std::llround(static_cast<double>(m.records) / seconds));
   out[prefix + "mb_s"] = rounded(static_cast<double>(m.bytes) / seconds / 1e6);
   out[prefix + "records"] = m.records;
   out[prefix + "bytes"] = m.bytes;
