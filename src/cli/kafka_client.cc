@@ -230,7 +230,6 @@ std::string explain(kafka::error_code code, std::string_view text) {
     case kafka::error_code::unknown_topic_or_partition:
       return out + " (there is no such topic or partition; see: weir topic list)";
     case kafka::error_code::non_empty_group:
-      return out + " (the group has members; stop its consumers first)";
     case kafka::error_code::unknown_member_id:
       return out + " (the group has members; stop its consumers first)";
     case kafka::error_code::group_id_not_found:

@@ -49,9 +49,9 @@ using offsets = std::map<std::int32_t, listed_offset>;
 
 // Where `from` is in each partition.
 result<offsets> places(kafka_client& client, const read_flags& f, const std::vector<std::int32_t>& partitions) {
-  const auto first = list_offsets(client, f.topic, partitions, earliest_offset);
+  auto first = list_offsets(client, f.topic, partitions, earliest_offset);
   if (!first || f.from == "earliest") return first;
-  const auto last = list_offsets(client, f.topic, partitions, latest_offset);
+  auto last = list_offsets(client, f.topic, partitions, latest_offset);
   if (!last || f.from == "latest") return last;
   const bool is_offset = !f.from.empty() && f.from.size() <= 18 &&
                          std::ranges::all_of(f.from, [](char c) { return c >= '0' && c <= '9'; });

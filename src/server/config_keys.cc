@@ -102,6 +102,7 @@ template<class Value>
 config_key choice(std::string name, std::string doc, std::vector<std::pair<std::string, Value>> values,
                   finder<Value> field) {
   std::vector<std::string> names;
+  names.reserve(values.size());
   for (const auto& [n, v] : values) names.push_back(n);
   config_key k{std::move(name), fmt::format("{}", fmt::join(names, "|")), std::move(doc), {}, {}, false, false};
   k.set = [field, values, names](server_config& c, const std::string& value) -> result<void> {
@@ -431,7 +432,7 @@ std::vector<config_key> make_table() {
 }
 
 std::string in_file(const config_key& k, const server_config& defaults) {
-  const std::string value = k.get(defaults);
+  std::string value = k.get(defaults);
   if (k.bare) return value;
   return k.is_list ? "[\"" + value + "\"]" : "\"" + value + "\"";
 }

@@ -274,10 +274,10 @@ TEST(sim_disk, an_older_sync_that_ends_later_does_not_undo_a_newer_one) {
 }
 
 TEST(sim_disk, a_full_disk_refuses_new_blocks_and_takes_old_ones) {
-  node n(1, {.capacity_bytes = 4 * 4096});
+  node n(1, {.capacity_bytes = 4ULL * 4096});
   make_base(n, 3);
   auto f = n.open("f");
-  EXPECT_EQ(f->write_now(3 * 4096, as_bytes(filled(8192, 'b'))).error().code, errc::no_space);
+  EXPECT_EQ(f->write_now(3ULL * 4096, as_bytes(filled(8192, 'b'))).error().code, errc::no_space);
   EXPECT_TRUE(f->write_now(0, as_bytes(filled(8192, 'b'))));
   EXPECT_EQ(n.disk->space()->free_bytes, 0U);
   f.reset();
@@ -371,7 +371,7 @@ TEST(sim_disk, a_flipped_bit_stays_and_a_flipped_read_does_not) {
   ASSERT_TRUE(n.volume.flip_bit("f", 8));
   n.crash();
   EXPECT_EQ(n.content("f")[1], 'a' ^ 1);
-  EXPECT_FALSE(n.volume.flip_bit("f", 8 * 8192));
+  EXPECT_FALSE(n.volume.flip_bit("f", 8ULL * 8192));
   n.volume.faults.read_flip = 1;
   byte_vector into(9000);
   EXPECT_EQ(*n.open("f")->read_now(2, into), 8190U);  // short only at the end

@@ -15,11 +15,11 @@
 namespace weir::kafka {
 namespace {
 
-constexpr std::size_t first_output_bytes = 16 * 1024;
+constexpr std::size_t first_output_bytes = 16U << 10;
 // xerial's stream: these 8 bytes, two 32-bit versions, then blocks with a 32-bit length each, all big-endian.
 constexpr std::array<std::uint8_t, 8> xerial_magic = {0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0};
 constexpr std::size_t xerial_header_bytes = 16;
-constexpr std::size_t xerial_block_bytes = 32 * 1024;
+constexpr std::size_t xerial_block_bytes = 32U << 10;
 
 fault damaged(compression c) { return {errc::corrupt, std::string("damaged ") + std::string(name_of(c)) + " data"}; }
 fault too_large(compression c, std::size_t allowed) {

@@ -11,7 +11,7 @@ namespace {
 
 // Exactly one batch; an entry that is cut or has more behind it is damaged.
 result<batch_view> only_batch(bytes payload) {
-  const result<batch_view> batch = batch_view::parse(payload);
+  result<batch_view> batch = batch_view::parse(payload);
   if (!batch) return batch.error().code == errc::torn ? fault(errc::corrupt, batch.error().text) : batch.error();
   if (batch->size() != payload.size()) return fault(errc::corrupt, "bytes are left over after a record batch");
   return batch;

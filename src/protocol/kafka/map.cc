@@ -17,7 +17,6 @@ error_code to_error(model::refusal r) noexcept {
     case refusal::denied_group:
       return e::group_authorization_failed;
     case refusal::timed_out:
-      return e::request_timed_out;
     case refusal::busy:
       return e::request_timed_out;  // retriable, and no client gives up on it
     case refusal::unsupported:
@@ -73,7 +72,6 @@ error_code to_error(model::refusal r) noexcept {
     case refusal::offset_out_of_range:
       return e::offset_out_of_range;
     case refusal::storage_failed:
-      return e::kafka_storage_error;
     case refusal::disk_full:
       return e::kafka_storage_error;
     case refusal::out_of_order_sequence:
