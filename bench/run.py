@@ -66,7 +66,7 @@ def line(scenario, number, told):
     if "error" in told:
         what = "FAILED " + told["error"].splitlines()[-1][:150]
     elif "rate" in told:
-        what = f"{told['rate']:,.0f}/s, p50 {told.get('p50_us', 0):,.0f} us, p99 {told.get('p99_us', 0):,.0f} us"
+        what = f"{told['rate']:,.0f}/s, p50 {told.get('p50_us') or 0:,.0f} us, p99 {told.get('p99_us') or 0:,.0f} us"
     else:
         what = ", ".join(f"{k} {v:,.0f}" for k, v in told.items() if isinstance(v, (int, float)) and k != "wall_seconds")
     print(f"{scenario.name} run {number} {told['contender']}: {what}", flush=True)
