@@ -67,6 +67,10 @@ result<std::map<std::int32_t, listed_offset>> list_offsets(kafka_client& client,
         return fault(errc::not_found, fmt::format("{} partition {}: {}", topic, p.index, explain(p.error_code)));
       out[p.index] = {p.offset, p.timestamp};
     }
+  for (const std::int32_t p : partitions) {
+    if (!out.contains(p))
+      return fault(errc::invalid, fmt::format("{} partition {}: the broker's answer leaves it out", topic, p));
+  }
   return out;
 }
 

@@ -2,6 +2,7 @@
 """weir topic, group, pub, sub, tail, peek and bench against a broker, as a user types them."""
 import json
 import pathlib
+import struct
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import broker  # noqa: E402
 from broker import Broker, DEADLINE_S  # noqa: E402
 from client import Client, wire  # noqa: E402
+from proxy import Proxy  # noqa: E402
 
 
 def weir(b, *args, stdin="", code=0):
@@ -49,6 +51,14 @@ class Topics(unittest.TestCase):
             self.assertEqual([], read_json(b, "topic", "list"))
             _, said = weir(b, "topic", "describe", "a", code=1)
             self.assertIn("UNKNOWN_TOPIC_OR_PARTITION", said)
+
+    def test_a_broker_that_leaves_out_what_it_was_asked_for_is_named(self):
+        nothing = b"\0" + struct.pack(">i", 0) + b"\1\0"  # a flexible ListOffsets answer without topics
+        with Broker() as b, Proxy(b.address, api_key=2, answer=nothing) as between:
+            weir(b, "topic", "create", "t", "-p", 2)
+            _, said = weir(between, "topic", "describe", "t", code=1)
+            self.assertIn("t partition 0: the broker's answer leaves it out", said)
+            self.assertGreater(between.asked, 0)
 
     def test_nobody_there(self):
         done = subprocess.run([broker.weir_binary(), "topic", "list", "-b", "127.0.0.1:1"], capture_output=True, text=True,
