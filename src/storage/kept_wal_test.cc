@@ -258,6 +258,29 @@ TEST_F(kept_wal, a_kept_file_that_is_missing_is_damage) {
   EXPECT_NE(try_open().find("wal/1.wal is missing"), std::string::npos);
 }
 
+TEST_F(kept_wal, a_strangers_file_whose_number_has_the_bit_of_kept_ones_is_left_alone) {
+  create(log_one);
+  put_large(log_one, 4);
+  crash();
+  const std::string name = "wal/" + std::to_string(kept_wal_bit | 1) + ".wal";
+  disk = std::make_unique<platform::sim::sim_disk>(volume, reactor);
+  {
+    auto stranger = disk->open(name, {.create = true});
+    ASSERT_TRUE(stranger);
+    ASSERT_TRUE((*stranger)->write_now(0, as_bytes("not a write-ahead log")));
+  }
+  open();
+  put_large(log_one, 60);
+  checkpoint();
+  expect_all(log_one);
+  EXPECT_EQ(as_text(volume.find(name)->cache), "not a write-ahead log");
+  for (const std::string& p : wal_paths())
+    EXPECT_TRUE(p == name || p.size() < name.size()) << p << ": numbers went on from the stranger's";
+  crash();
+  open();
+  expect_all(log_one);
+}
+
 TEST(kept_wal_manifest, kinds_and_numbers_must_fit) {
   const auto decoded = [](data_file_kind kind, std::uint64_t id) {
     manifest_edit e;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "storage/format/data_file.h"
 #include "storage/memory.h"
 
 namespace weir::storage {
@@ -45,7 +46,8 @@ result<void> wal_reader::find_files() {
     const std::string& n = entry.name;
     std::uint64_t number = 0;
     const auto [stop, error] = std::from_chars(n.data(), n.data() + n.size(), number);
-    if (error != std::errc{} || wal_file_name(number) != "wal/" + n) continue;  // not ours
+    const bool ours = error == std::errc{} && wal_file_name(number) == "wal/" + n && (number & kept_wal_bit) == 0;
+    if (!ours) continue;
     next_number_ = std::max(next_number_, number + 1);
     candidate c;
     c.file.number = number;
