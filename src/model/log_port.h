@@ -176,11 +176,12 @@ struct store_stats {
   std::uint64_t segment_bytes = 0;  // lazily written
   std::uint64_t kept_bytes = 0;     // not written again: the WAL's files are kept for them
   std::uint64_t checkpoints = 0;
-  std::uint64_t wal_turnovers = 0;  // WAL files filled and done with
-  std::uint64_t tail_bytes = 0;     // in memory, not yet in segments
-  std::uint64_t cache_bytes = 0;
-  std::uint64_t read_bytes = 0;   // buffers of disk reads and data file writes, used or kept for the next
-  std::uint64_t index_bytes = 0;  // sparse indexes of data files
+  std::uint64_t wal_turnovers = 0;    // WAL files filled and done with
+  std::uint64_t tail_bytes = 0;       // in memory, not yet in segments
+  std::uint64_t cache_bytes = 0;      // in memory and in segments, and memory kept for the next data
+  std::uint64_t cache_bytes_max = 0;  // at the moment
+  std::uint64_t read_bytes = 0;       // buffers of disk reads and data file writes, used or kept for the next
+  std::uint64_t index_bytes = 0;      // sparse indexes of data files
   std::uint64_t logs = 0;
   std::uint64_t files = 0;
   std::uint64_t free_bytes = 0;   // of the disk, for us

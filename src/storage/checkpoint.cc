@@ -236,7 +236,7 @@ void checkpointer::pump_writes() {
   if (r.failure) return fail(*r.failure);
   if (core_.planted(planted_fault::chunk_released_early)) {
     core_.memory.cover(r.cover_serial);
-    core_.memory.evict(0, [this](chunk& c) { core_.forget_chunk(c); });
+    core_.memory.evict(0, SIZE_MAX, [this](chunk& c) { core_.forget_chunk(c); });
   }
   r.files = r.data.files();
   r.files.insert(r.files.end(), r.replaced.files.begin(), r.replaced.files.end());

@@ -42,6 +42,7 @@ void chunk_pool::give(chunk_ptr c) {
   // Pairs with the release of the reader that held it last: its reads are over before we write here again.
   std::atomic_thread_fence(std::memory_order_acquire);
   c->used = 0;
+  c->entries = 0;
   c->touched.clear();
   c->placed.clear();
   kept_.push_back(std::move(c));

@@ -36,6 +36,7 @@ struct chunk : std::enable_shared_from_this<chunk> {
   std::size_t capacity = 0;
   std::size_t used = 0;                // bytes that belong to blocks
   std::uint64_t serial = 0;            // rises in the order of the WAL
+  std::uint32_t entries = 0;           // in tail indexes, or once there
   std::vector<std::uint32_t> touched;  // slots of logs with entries here; repeats are possible
   std::vector<wal_placement> placed;   // submitted blocks, in order
   std::function<void(void*, std::size_t)> release;
@@ -46,8 +47,15 @@ struct chunk : std::enable_shared_from_this<chunk> {
                                         [](std::size_t x, const wal_placement& p) { return x < p.begin; });
     return after == placed.begin() || std::prev(after)->end <= at ? nullptr : &*std::prev(after);
   }
+  // An entry of the log with this slot is here.
   void touch(std::uint32_t slot) {
+    ++entries;
     if (touched.empty() || touched.back() != slot) touched.push_back(slot);
+  }
+  // What it takes in memory with the index of its entries, which weighs for small ones.
+  [[nodiscard]] std::uint64_t cost() const {
+    constexpr std::uint64_t entry_cost = 32;  // a tail_entry, and a slot
+    return capacity + entries * entry_cost;
   }
 };
 using chunk_ptr = std::shared_ptr<chunk>;

@@ -39,6 +39,7 @@ engine::engine(platform::disk& disk, executor& exec, const clock& time, rng& ran
       reader_(std::make_unique<reader>(core_)),
       rewriter_(std::make_unique<rewriter>(core_, *reader_)),
       compactor_(std::make_unique<compactor>(core_, *reader_, *rewriter_)),
+      cache_(core_),
       space_(disk, core_.options),
       reserve_(disk, core_.options),
       alive_(std::make_shared<engine*>(this)) {}
@@ -262,6 +263,7 @@ model::store_stats engine::stats() const {
   s.wal_turnovers = wal_files_->turnovers();
   s.tail_bytes = core_.memory.uncovered_bytes();
   s.cache_bytes = core_.memory.cached_bytes();
+  s.cache_bytes_max = cache_.limit();
   s.read_bytes = core_.io_memory->held() + core_.io_memory->kept_bytes();
   s.index_bytes = core_.files.index_bytes();
   s.logs = core_.logs.size();
@@ -319,7 +321,7 @@ void engine::checkpointed(const result<void>& outcome) {
   std::vector<std::function<void(result<void>)>> waiters;
   waiters.swap(checkpoint_waiters_);
   for (auto& w : waiters) w(outcome);
-  core_.memory.evict(core_.options.cache_bytes_max, [this](chunk& c) { core_.forget_chunk(c); });
+  cache_.covered();
   after_pressure();
   if (closing_) return finish_close();
   if (!next_waiters_.empty() && !wal_->fenced()) return start_checkpoint();
@@ -366,10 +368,7 @@ void engine::tick() {
     reserve_.keep();
   }
   wal_files_->provision(quiet >= core_.options.idle_release_ms);
-  if (quiet >= core_.options.idle_release_ms) {
-    core_.memory.evict(0, [this](chunk& c) { core_.forget_chunk(c); });
-    core_.memory.release_kept();
-  }
+  cache_.tick(now, quiet);
   reader_->age();
   if (core_.io_memory->used()) last_io_ns_ = now;
   if ((now - last_io_ns_) / 1'000'000 >= core_.options.idle_release_ms) core_.io_memory->release_kept();

@@ -13,6 +13,7 @@
 #include "storage/space_guard.h"
 #include "storage/space_reserve.h"
 #include "storage/store.h"
+#include "storage/tail_cache.h"
 #include "storage/wal.h"
 
 namespace weir::storage {
@@ -41,6 +42,7 @@ class engine final : public store {
   void close(std::function<void(result<void>)> done) override;
   [[nodiscard]] const recovery_report& recovered() const override { return report_; }
   [[nodiscard]] std::vector<model::log_id> logs() const override;
+  void limit_cache(std::uint64_t bytes) override { cache_.set_limit(bytes); }
 
  private:
   void start_wal(std::uint64_t next_seq, ring_position durable_place);
@@ -81,6 +83,7 @@ class engine final : public store {
   std::unique_ptr<reader> reader_;
   std::unique_ptr<rewriter> rewriter_;
   std::unique_ptr<compactor> compactor_;
+  tail_cache cache_;
   space_guard space_;
   space_reserve reserve_;
   model::ticket last_ticket_{};

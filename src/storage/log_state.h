@@ -13,68 +13,10 @@
 #include <vector>
 
 #include "model/log_port.h"
-#include "storage/chunk.h"
 #include "storage/data_files.h"
+#include "storage/tail_index.h"
 
 namespace weir::storage {
-
-struct tail_entry {
-  model::offset base{};
-  chunk* where = nullptr;
-  std::uint32_t position = 0;  // of the entry's header in the chunk
-  std::uint32_t bytes = 0;     // of the whole entry
-
-  [[nodiscard]] ring_position place() const { return {where->serial, position}; }
-  [[nodiscard]] weir::bytes view() const { return {where->data + position, bytes}; }
-};
-
-// A vector with a moving head: append at the back, drop at the front.
-class tail_index {
- public:
-  [[nodiscard]] bool empty() const { return head_ == all_.size(); }
-  [[nodiscard]] std::size_t size() const { return all_.size() - head_; }
-  [[nodiscard]] const tail_entry& operator[](std::size_t i) const { return all_[head_ + i]; }
-  [[nodiscard]] const tail_entry& front() const { return all_[head_]; }
-  [[nodiscard]] const tail_entry& back() const { return all_.back(); }
-  void push(const tail_entry& e) { all_.push_back(e); }
-  void pop_front() {
-    ++head_;
-    if (head_ == all_.size()) {
-      clear();
-    } else if (head_ >= 64 && head_ * 2 >= all_.size()) {
-      all_.erase(all_.begin(), all_.begin() + static_cast<std::ptrdiff_t>(head_));
-      head_ = 0;
-    }
-  }
-  void clear() {
-    head_ = 0;
-    if (all_.capacity() > 1024) {
-      std::vector<tail_entry>().swap(all_);
-    } else {
-      all_.clear();
-    }
-  }
-  void release_spare() {
-    if (empty()) std::vector<tail_entry>().swap(all_);
-  }
-  // Index of the entry that contains `at`, or of the first after it.
-  [[nodiscard]] std::size_t find(model::offset at) const {
-    const auto begin = all_.begin() + static_cast<std::ptrdiff_t>(head_);
-    auto it = std::upper_bound(begin, all_.end(), at, [](model::offset o, const tail_entry& e) { return o < e.base; });
-    return it == begin ? 0 : static_cast<std::size_t>(it - begin) - 1;
-  }
-  // Index of the first entry at or behind `place`.
-  [[nodiscard]] std::size_t find_place(ring_position place) const {
-    const auto begin = all_.begin() + static_cast<std::ptrdiff_t>(head_);
-    const auto it =
-        std::lower_bound(begin, all_.end(), place, [](const tail_entry& e, ring_position p) { return e.place() < p; });
-    return static_cast<std::size_t>(it - begin);
-  }
-
- private:
-  std::vector<tail_entry> all_;
-  std::size_t head_ = 0;
-};
 
 // A run of entries in a file, in offset order.
 struct extent {

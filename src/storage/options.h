@@ -35,7 +35,7 @@ struct store_options {
   std::uint64_t index_bytes_max = 32ULL << 20;       // sparse indexes of data files in memory
   std::uint64_t compaction_bytes_max = 64ULL << 20;  // keys that one compaction pass remembers
   std::uint32_t open_files_max = 512;                // data files open at a time
-  // How chunks get their memory; null: aligned operator new. The server gives huge pages here.
+  // How chunks and large reads get their memory; null: aligned operator new. The server gives huge pages here.
   std::function<void*(std::size_t)> chunk_allocate;
   std::function<void(void*, std::size_t)> chunk_release;
 
@@ -45,7 +45,8 @@ struct store_options {
   std::uint64_t small_file_bytes_max = 32ULL << 20;  // a shared file of small logs; a bigger checkpoint writes several
   std::uint32_t small_extents_max = 64;              // pieces of one log in shared files before they are merged
   std::uint32_t index_span_bytes = 32U << 10;        // one sparse index entry per so many bytes
-  std::uint32_t read_ahead_bytes = 1U << 20;         // the largest single read, unless one entry is larger
+  // The largest single read, unless one entry is larger. With an index span and a block more its memory is 1 MiB: a chunk's.
+  std::uint32_t read_ahead_bytes = 988U << 10;
   std::uint32_t block_read_bytes = platform::past_cache_least_bytes;  // from so much on a read takes whole blocks
   std::uint32_t data_write_bytes = 1U << 20;                          // the largest single write, in a hurry
   std::uint32_t gentle_write_bytes = 128U << 10;                      // and when there is time

@@ -22,19 +22,19 @@ class ring {
   void cover(std::uint64_t serial) {
     while (covered_ < chunks_.size() && chunks_[covered_]->serial < serial) {
       uncovered_bytes_ -= chunks_[covered_]->capacity;
-      cached_bytes_ += chunks_[covered_]->capacity;
+      cached_bytes_ += chunks_[covered_]->cost();
       ++covered_;
     }
   }
-  // Drops the oldest covered chunks until at most `cache_bytes` of them are left; `forget(chunk&)` must remove every
-  // reference to it.
+  // Drops the oldest covered chunks until at most `cache_bytes` of them are left, `most` chunks at a time: giving memory
+  // back takes time. `forget(chunk&)` must remove every reference to it.
   template<class F>
-  void evict(std::uint64_t cache_bytes, F forget) {
-    while (covered_ > 0 && cached_bytes_ > cache_bytes) {
+  void evict(std::uint64_t cache_bytes, std::size_t most, F forget) {
+    for (; most > 0 && covered_ > 0 && cached_bytes_ > cache_bytes; --most) {
       chunk_ptr c = std::move(chunks_.front());
       chunks_.pop_front();
       --covered_;
-      cached_bytes_ -= c->capacity;
+      cached_bytes_ -= c->cost();
       forget(*c);
       pool_.give(std::move(c));
     }

@@ -56,6 +56,9 @@ class store : public model::log_store {
   [[nodiscard]] virtual const recovery_report& recovered() const = 0;
   // Every log that exists, by id. For start-up of the core and for tools.
   [[nodiscard]] virtual std::vector<model::log_id> logs() const = 0;
+  // Recent data that stays in memory after it went to files: at most so much from now on (store_options::cache_bytes_max
+  // until then).
+  virtual void limit_cache(std::uint64_t bytes) = 0;
 };
 
 // Opens the data folder behind `disk`, recovering what a crash left, or makes a new store in an empty folder. Everything

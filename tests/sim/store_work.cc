@@ -324,6 +324,10 @@ void store_node::do_clean() {
 }
 
 void store_node::do_policy() {
+  // Memory is wanted elsewhere, or is there again.
+  if (random_.chance(0.3)) {
+    store_->limit_cache(random_.chance(0.5) ? 0 : options_.wal_write_bytes_max * random_.between(1, 40));
+  }
   const log_id log = any_log();
   if (log == log_id{} || (!shape_.compaction && !shape_.retention)) return;
   model::log_policy p;

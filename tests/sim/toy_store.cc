@@ -193,6 +193,7 @@ class toy_store final : public storage::store {
   void find_latest_time(model::log_id, model::offset, model::find_done done) override {
     done(std::optional<model::read_batch>{});
   }
+  void limit_cache(std::uint64_t) override {}
   std::vector<model::log_id> logs() const override {
     std::vector<model::log_id> out;
     for (const auto& [id, l] : logs_) out.push_back(id);
