@@ -18,7 +18,7 @@ FLUSHES = "kafka.log:type=LogFlushStats,name=LogFlushRateAndTimeMs"
 
 class Weir:
     name, durability = "weir", "sync: each answer waits until its records are on disk"
-    forgets_after_seconds = 12  # the store's own cache of recent data goes after ten quiet seconds
+    forgets_after_seconds = 17  # the store's own cache of recent data goes within some seconds after ten quiet ones
 
     def __init__(self, folder, flags=()):
         self.broker = brokers.Weir(folder, flags=flags)

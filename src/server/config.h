@@ -59,6 +59,7 @@ struct server_config {
   connection_limits limits;
   broker::settings broker;
   storage::store_options store;
+  bool cache_auto = true;  // store.cache_bytes_max is where it begins; how much it is follows the memory that is free
 };
 
 }  // namespace weir::server

@@ -226,6 +226,27 @@ void add_general(std::vector<config_key>& t) {
       [](auto& c) -> auto& { return c.spin_us; }, 0, 50));
 }
 
+config_key cache_key() {
+  config_key k = size(
+      "storage.cache_bytes",
+      "Memory of a reactor for recent data after it went to segments. auto: of the memory that is free a quarter, "
+      "shared "
+      "by all reactors, between 64 MiB and 4 GiB each.",
+      [](auto& c) -> auto& { return c.store.cache_bytes_max; }, 0);
+  k.kind = "auto|bytes";
+  k.set = [fixed = k.set](server_config& c, const std::string& value) -> result<void> {
+    if (value == "auto") {
+      c.store.cache_bytes_max = storage::store_options{}.cache_bytes_max;
+    } else if (auto ok = fixed(c, value); !ok) {
+      return ok;
+    }
+    c.cache_auto = value == "auto";
+    return {};
+  };
+  k.get = [fixed = k.get](const server_config& c) { return c.cache_auto ? "auto" : fixed(c); };
+  return k;
+}
+
 void add_storage(std::vector<config_key>& t) {
   t.push_back(choice<platform::disk_mode>(
       "storage.disk",
@@ -247,9 +268,7 @@ void add_storage(std::vector<config_key>& t) {
       "storage.ring_bytes",
       "Memory for data that is not yet in segments. When it is full, publishing connections pause.",
       [](auto& c) -> auto& { return c.store.ring_bytes_max; }, 8 << 20));
-  t.push_back(size(
-      "storage.cache_bytes", "Memory for recent data after it went to segments.",
-      [](auto& c) -> auto& { return c.store.cache_bytes_max; }, 0));
+  t.push_back(cache_key());
   t.push_back(size(
       "storage.read_bytes", "Memory for reads of older data that are being sent.",
       [](auto& c) -> auto& { return c.store.read_bytes_max; }, 4 << 20));

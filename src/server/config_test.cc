@@ -176,6 +176,21 @@ std::string content(const std::string& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
+TEST(config_keys_test, the_cache_follows_the_memory_or_has_a_size) {
+  const config_key& key = *find_key("storage.cache_bytes");
+  server_config c;
+  EXPECT_EQ(key.get(c), "auto");
+  ASSERT_TRUE(key.set(c, "1GiB"));
+  EXPECT_EQ(key.get(c), "1GiB");
+  EXPECT_FALSE(c.cache_auto);
+  EXPECT_FALSE(key.set(c, "much"));
+  ASSERT_TRUE(key.set(c, "0"));
+  EXPECT_EQ(c.store.cache_bytes_max, 0U);
+  ASSERT_TRUE(key.set(c, "auto"));
+  EXPECT_TRUE(c.cache_auto);
+  EXPECT_GT(c.store.cache_bytes_max, 0U) << "what it begins with";
+}
+
 TEST(config_files, the_packaged_file_is_what_the_table_says) {
   EXPECT_EQ(content("packaging/weir.toml"), example_file()) << "weir server --example-config > packaging/weir.toml";
 }

@@ -1,31 +1,23 @@
 #include "server/node.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <exception>
 #include <mutex>
-#include <new>
 #include <utility>
 
+#include "platform/posix/memory_room.h"
 #include "server/config_text.h"
 
 namespace weir::server {
 
 namespace {
 
-// Chunks of the tail ring come from the system and go back to it at once: in the allocator's heap they would be
-// scattered among small blocks, and the resident memory after a load would stay where its peak was.
-void* map_memory(std::size_t bytes) {
-  void* p = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (p == MAP_FAILED) throw std::bad_alloc();
-  return p;
-}
-
-void unmap_memory(void* p, std::size_t bytes) { ::munmap(p, bytes); }
-
 constexpr std::int64_t watch_ns = 1'000'000'000;
 constexpr std::int64_t progress_ns = 1'000'000'000;
+constexpr std::uint64_t cache_bytes_min = 64ULL << 20;  // of a reactor, when the machine decides
+constexpr std::uint64_t cache_bytes_most = 4ULL << 30;  // given back within half a minute when the load ends
+constexpr std::uint64_t cache_share = 4;                // of the free memory, all reactors take this part
+constexpr std::uint64_t prepared_pieces_max = 256;      // so much a cache grows in a second
 constexpr std::int64_t files_kept_back =
     256;  // open files that are not connections, besides the stores' own, which take two each
 
@@ -192,8 +184,8 @@ result<void> node::open_store(reactor_part& part, start_gate& gate) {
     log("storage").info("recovery: {}, {} of {}", p.stage, print_bytes(static_cast<std::int64_t>(p.done_bytes)),
                         print_bytes(static_cast<std::int64_t>(p.total_bytes)));
   };
-  options.chunk_allocate = map_memory;
-  options.chunk_release = unmap_memory;
+  options.chunk_allocate = [memory = part.memory](std::size_t n) { return memory->take(n); };
+  options.chunk_release = [memory = part.memory](void* p, std::size_t n) { memory->give(p, n); };
   const mono_ns begin = time.now();
   auto opened = storage::open_store(*part.disk, *part.loop, time, *part.random, storage_formats_, *part.core, options);
   if (!opened) return fault(opened.error().code, path + ": " + opened.error().text);
@@ -286,7 +278,8 @@ void node::adopt_kafka(new_connection&& c) {
 // Once a second on each reactor: a store that lost its disk ends the process, because only recovery can say what is durable.
 void node::watch(reactor_part& part) {
   if (stopping_.load(std::memory_order_relaxed)) return;
-  if (part.store->stats().fenced) {
+  const model::store_stats now = part.store->stats();
+  if (now.fenced) {
     const std::string what = fmt::format(
         "the store {} lost its disk after a failed write; the server stops, recovery decides at the next start",
         folder_.store_path(part.index));
@@ -297,8 +290,23 @@ void node::watch(reactor_part& part) {
     });
     return;
   }
+  size_cache(part, now);
   report_lost_bootstraps(part);
   part.loop->at(part.loop->clock().now() + watch_ns, [this, &part] { watch(part); });
+}
+
+// Recent data stays in memory as the page cache would keep it, and like there it gives way when memory is wanted elsewhere. It
+// grows by memory that was made ready aside: the first touch of so much would stand in the way of who writes.
+void node::size_cache(reactor_part& part, const model::store_stats& now) const {
+  if (!config_.cache_auto) return;
+  const std::uint64_t held = now.cache_bytes;
+  if (held < cache_bytes_min / 2) return part.memory->prepare(0);
+  const std::uint64_t free = platform::memory_room().value_or(0) / parts_.size();
+  const std::uint64_t target = std::clamp((free + held) / cache_share, cache_bytes_min, cache_bytes_most);
+  const std::uint64_t growth = (target - std::min(target, held)) / chunk_memory::piece_bytes;
+  part.memory->prepare(std::min(growth, prepared_pieces_max));
+  const std::uint64_t ready = part.memory->ready() * chunk_memory::piece_bytes;
+  part.store->limit_cache(std::clamp(held + ready, cache_bytes_min, target));
 }
 
 void node::report_lost_bootstraps(reactor_part& part) {

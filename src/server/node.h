@@ -21,6 +21,7 @@
 #include "protocol/kafka/entry_format.h"
 #include "protocol/kafka/session.h"
 #include "server/admin_session.h"
+#include "server/chunk_memory.h"
 #include "server/connection_group.h"
 #include "server/data_folder.h"
 #include "server/listener.h"
@@ -34,6 +35,7 @@ struct reactor_part {
   std::uint32_t index = 0;
   std::unique_ptr<platform::reactor> loop;
   std::unique_ptr<platform::posix_rng> random;
+  std::shared_ptr<chunk_memory> memory = std::make_shared<chunk_memory>();  // what was taken from it holds it
   std::shared_ptr<platform::disk> disk;
   std::unique_ptr<broker::core> core;
   std::unique_ptr<storage::store> store;
@@ -80,6 +82,7 @@ class node {
   void adopt_kafka(new_connection&& c);
   void watch(reactor_part& part);
   void report_lost_bootstraps(reactor_part& part);
+  void size_cache(reactor_part& part, const model::store_stats& now) const;
   // Runs `ask` on every reactor, then `done` on reactor 0 with the answers in their order.
   void gather(std::function<boost::json::object(reactor_part&)> ask,
               std::function<void(std::vector<boost::json::object>)> done);

@@ -1,0 +1,53 @@
+// Memory for the chunks of the tail ring and for large reads, straight from the system: in the allocator's heap it would lie
+// scattered among small blocks, and the resident memory after a load would stay where its peak was.
+//
+// Pieces of the common size come in pairs, each pair a huge page where the kernel gives one: the disk then gets one address for
+// a whole write instead of hundreds, and a virtual disk, whose queue has so many places for addresses, takes more than one
+// write at a time.
+//
+// The first touch of memory takes time, and milliseconds for a pair where a virtual machine must ask its host. So what is
+// going to be needed can be made ready by a thread of this object's own. Any thread.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <mutex>
+#include <thread>
+#include <unordered_set>
+#include <vector>
+
+namespace weir::server {
+
+class chunk_memory {
+ public:
+  static constexpr std::size_t piece_bytes = 1U << 20;
+
+  chunk_memory() = default;
+  chunk_memory(const chunk_memory&) = delete;
+  chunk_memory& operator=(const chunk_memory&) = delete;
+  ~chunk_memory();
+
+  // Page aligned. Throws std::bad_alloc.
+  [[nodiscard]] void* take(std::size_t bytes);
+  // `bytes` as they were taken.
+  void give(void* memory, std::size_t bytes);
+
+  // Keeps so many pieces ready from now on. Making them takes at most a tenth of a core. 0: what is ready goes back.
+  void prepare(std::size_t pieces);
+  [[nodiscard]] std::size_t ready();
+
+ private:
+  static constexpr std::size_t pair_bytes = 2 * piece_bytes;
+
+  [[nodiscard]] static std::byte* map_pair();
+  void work(const std::stop_token& stop);
+
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::unordered_set<std::byte*> spare_;  // touched; the other half of each is taken
+  std::vector<std::byte*> ready_;         // touched pairs
+  std::size_t pairs_wanted_ = 0;
+  std::jthread worker_;  // from the first prepare on
+};
+
+}  // namespace weir::server

@@ -1,0 +1,66 @@
+#include "server/chunk_memory.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <cstring>
+#include <set>
+
+namespace weir::server {
+namespace {
+
+constexpr std::size_t piece = chunk_memory::piece_bytes;
+
+TEST(chunk_memory, pieces_are_apart_aligned_and_used_again) {
+  chunk_memory m;
+  std::set<void*> taken;
+  for (int i = 0; i < 7; ++i) {
+    void* p = m.take(piece);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(p) % piece, 0U);
+    EXPECT_TRUE(taken.insert(p).second);
+    std::memset(p, i, piece);
+  }
+  int i = 0;
+  std::set<unsigned char> seen;
+  for (void* p : taken) {
+    const auto* all = static_cast<const unsigned char*>(p);
+    EXPECT_EQ(all[0], all[piece - 1]) << ++i;
+    seen.insert(all[0]);
+  }
+  EXPECT_EQ(seen.size(), 7U) << "nobody wrote into another's piece";
+  // The seventh is half of a pair: the other half comes first, then what was given back from a pair that is in use.
+  EXPECT_FALSE(taken.contains(m.take(piece)));
+  void* const first = *taken.begin();
+  m.give(first, piece);
+  EXPECT_EQ(m.take(piece), first);
+}
+
+TEST(chunk_memory, other_sizes_are_their_own) {
+  chunk_memory m;
+  for (const std::size_t size : {std::size_t{4096}, piece + 4096, 5 * piece}) {
+    void* p = m.take(size);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(p) % 4096, 0U);
+    std::memset(p, 1, size);
+    m.give(p, size);
+  }
+}
+
+TEST(chunk_memory, what_is_prepared_is_what_is_taken_and_it_goes_back) {
+  chunk_memory m;
+  EXPECT_EQ(m.ready(), 0U);
+  m.prepare(5);
+  while (m.ready() < 6) std::this_thread::yield();  // pairs
+  void* p = m.take(piece);
+  void* q = m.take(piece);
+  std::memset(p, 1, piece);
+  std::memset(q, 1, piece);
+  while (m.ready() < 6) std::this_thread::yield();  // made up for
+  m.prepare(0);
+  // One that was under way when it was told may still come.
+  EXPECT_LE(m.ready(), 2U);
+  m.give(p, piece);
+  m.give(q, piece);
+}
+
+}  // namespace
+}  // namespace weir::server
