@@ -1,6 +1,8 @@
 #include "server/chunk_memory.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -12,7 +14,10 @@ namespace weir::server {
 namespace {
 
 constexpr std::size_t page_bytes = 4096;
-constexpr int rest_factor = 9;  // how much longer than it works the worker rests
+constexpr int lowest_priority = 19;
+// The worker rests so much longer than it worked, once that many pairs are ready; before that somebody may be waiting.
+constexpr int rest_factor = 9;
+constexpr std::size_t pairs_in_a_hurry = 16;
 
 std::byte* map(std::size_t bytes) {
   void* p = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -22,6 +27,11 @@ std::byte* map(std::size_t bytes) {
 
 std::byte* other_half(std::byte* piece) {
   return reinterpret_cast<std::byte*>(reinterpret_cast<std::uintptr_t>(piece) ^ chunk_memory::piece_bytes);
+}
+
+std::byte* pair_of(const void* piece) {
+  return reinterpret_cast<std::byte*>(reinterpret_cast<std::uintptr_t>(piece) &
+                                      ~std::uintptr_t{chunk_memory::piece_bytes});
 }
 
 }  // namespace
@@ -36,14 +46,36 @@ chunk_memory::~chunk_memory() {
 }
 
 // Aligned to its own size: maps too much, and gives back what is before and behind.
-std::byte* chunk_memory::map_pair() {
+std::byte* chunk_memory::map_pair(bool huge) {
   std::byte* const all = map(2 * pair_bytes);
   const std::size_t before = (pair_bytes - reinterpret_cast<std::uintptr_t>(all) % pair_bytes) % pair_bytes;
   std::byte* const pair = all + before;
   if (before > 0) ::munmap(all, before);
   ::munmap(pair + pair_bytes, pair_bytes - before);
-  (void)::madvise(pair, pair_bytes, MADV_HUGEPAGE);  // without it there are small pages
+  (void)::madvise(pair, pair_bytes, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);  // advice: all is well without it
   return pair;
+}
+
+void chunk_memory::unmap_pair(std::byte* pair) {
+  small_.erase(pair);
+  ::munmap(pair, pair_bytes);
+}
+
+void chunk_memory::forget_ready(std::size_t left) {
+  for (; ready_.size() > left; ready_.pop_back()) unmap_pair(ready_.back());
+}
+
+void chunk_memory::use_huge_pages(bool yes) {
+  const std::lock_guard lock(mutex_);
+  if (huge_ == yes) return;
+  forget_ready(0);
+  huge_ = yes;
+  changed_.notify_one();
+}
+
+bool chunk_memory::worth_keeping(const void* piece) {
+  const std::lock_guard lock(mutex_);
+  return !huge_ || !small_.contains(pair_of(piece));
 }
 
 void* chunk_memory::take(std::size_t bytes) {
@@ -56,7 +88,8 @@ void* chunk_memory::take(std::size_t bytes) {
   }
   std::byte* pair = nullptr;
   if (ready_.empty()) {
-    pair = map_pair();
+    pair = map_pair(huge_);
+    if (!huge_) small_.insert(pair);
   } else {
     pair = ready_.back();
     ready_.pop_back();
@@ -77,18 +110,15 @@ void chunk_memory::give(void* memory, std::size_t bytes) {
   if (spare_.erase(other) == 0) {
     spare_.insert(p);
   } else {
-    ::munmap(std::min(p, other), pair_bytes);
+    unmap_pair(pair_of(p));
   }
 }
 
 void chunk_memory::prepare(std::size_t pieces) {
   const std::lock_guard lock(mutex_);
   pairs_wanted_ = (pieces + 1) / 2;
-  if (pairs_wanted_ == 0) {
-    for (std::byte* p : ready_) ::munmap(p, pair_bytes);
-    ready_.clear();
-    return;
-  }
+  forget_ready(pairs_wanted_);
+  if (pairs_wanted_ == 0) return;
   if (!worker_.joinable()) worker_ = std::jthread([this](const std::stop_token& stop) { work(stop); });
   changed_.notify_one();
 }
@@ -100,13 +130,16 @@ std::size_t chunk_memory::ready() {
 
 void chunk_memory::work(const std::stop_token& stop) {
   using clock = std::chrono::steady_clock;
+  // Whoever serves clients goes first. Of this thread alone; if it is refused, nothing is lost.
+  (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), lowest_priority);
   std::unique_lock lock(mutex_);
   while (changed_.wait(lock, stop, [this] { return ready_.size() < pairs_wanted_; })) {
+    const bool huge = huge_;
     lock.unlock();
     const clock::time_point begin = clock::now();
     std::byte* pair = nullptr;
     try {
-      pair = map_pair();
+      pair = map_pair(huge);
     } catch (const std::bad_alloc&) {  // then there is nothing to prepare; who needs it will say so
     }
     for (std::size_t at = 0; pair != nullptr && at < pair_bytes; at += page_bytes) {
@@ -116,10 +149,13 @@ void chunk_memory::work(const std::stop_token& stop) {
     lock.lock();
     if (pair == nullptr) {
       pairs_wanted_ = 0;
+    } else if (huge != huge_) {
+      ::munmap(pair, pair_bytes);
     } else {
+      if (!huge) small_.insert(pair);
       ready_.push_back(pair);
     }
-    (void)changed_.wait_for(lock, stop, rest, [] { return false; });
+    (void)changed_.wait_for(lock, stop, rest, [this] { return ready_.size() < pairs_in_a_hurry; });
   }
 }
 

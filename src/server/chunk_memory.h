@@ -1,12 +1,12 @@
 // Memory for the chunks of the tail ring and for large reads, straight from the system: in the allocator's heap it would lie
 // scattered among small blocks, and the resident memory after a load would stay where its peak was.
 //
-// Pieces of the common size come in pairs, each pair a huge page where the kernel gives one: the disk then gets one address for
-// a whole write instead of hundreds, and a virtual disk, whose queue has so many places for addresses, takes more than one
-// write at a time.
+// Pieces of the common size come in pairs. Under heavy load each pair is a huge page where the kernel gives one: the disk then
+// gets one address for a whole write instead of hundreds, and a virtual disk, whose queue has so many places for addresses,
+// takes more than one write at a time. Otherwise they are small pages: the first touch of a huge one stops a thread for
+// milliseconds where a virtual machine must ask its host for the memory, and small ones take the same in small parts.
 //
-// The first touch of memory takes time, and milliseconds for a pair where a virtual machine must ask its host. So what is
-// going to be needed can be made ready by a thread of this object's own. Any thread.
+// What is going to be needed can be made ready by a thread of this object's own. Any thread.
 #pragma once
 
 #include <condition_variable>
@@ -32,20 +32,29 @@ class chunk_memory {
   // `bytes` as they were taken.
   void give(void* memory, std::size_t bytes);
 
-  // Keeps so many pieces ready from now on. Making them takes at most a tenth of a core. 0: what is ready goes back.
+  // What new pieces are made of from now on, and which of those that are free are worth keeping.
+  void use_huge_pages(bool yes);
+  // False: the piece lies in small pages and huge ones are wanted.
+  [[nodiscard]] bool worth_keeping(const void* piece);
+  // Keeps so many pieces ready from now on. A few are made at once, the others take at most a tenth of a core; always at the
+  // lowest priority. What is ready beyond that goes back.
   void prepare(std::size_t pieces);
   [[nodiscard]] std::size_t ready();
 
  private:
   static constexpr std::size_t pair_bytes = 2 * piece_bytes;
 
-  [[nodiscard]] static std::byte* map_pair();
+  [[nodiscard]] static std::byte* map_pair(bool huge);
+  void forget_ready(std::size_t left);
+  void unmap_pair(std::byte* pair);
   void work(const std::stop_token& stop);
 
   std::mutex mutex_;
   std::condition_variable_any changed_;
   std::unordered_set<std::byte*> spare_;  // touched; the other half of each is taken
   std::vector<std::byte*> ready_;         // touched pairs
+  std::unordered_set<std::byte*> small_;  // pairs of small pages
+  bool huge_ = false;
   std::size_t pairs_wanted_ = 0;
   std::jthread worker_;  // from the first prepare on
 };

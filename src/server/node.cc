@@ -12,12 +12,14 @@ namespace weir::server {
 
 namespace {
 
-constexpr std::int64_t watch_ns = 1'000'000'000;
+constexpr std::int64_t watch_ns = 250'000'000;
 constexpr std::int64_t progress_ns = 1'000'000'000;
 constexpr std::uint64_t cache_bytes_min = 64ULL << 20;  // of a reactor, when the machine decides
 constexpr std::uint64_t cache_bytes_most = 4ULL << 30;  // given back within half a minute when the load ends
 constexpr std::uint64_t cache_share = 4;                // of the free memory, all reactors take this part
-constexpr std::uint64_t prepared_pieces_max = 256;      // so much a cache grows in a second
+constexpr std::uint64_t heavy_bytes = 50ULL << 20;      // between two looks: 200 MB/s are worth huge pages
+constexpr std::uint64_t load_bytes_least = 4ULL << 20;  // in memory: then memory is made ready ahead of need
+constexpr std::uint64_t prepared_pieces_least = 32;     // before the cache grows: for the tail
 constexpr std::int64_t files_kept_back =
     256;  // open files that are not connections, besides the stores' own, which take two each
 
@@ -186,6 +188,7 @@ result<void> node::open_store(reactor_part& part, start_gate& gate) {
   };
   options.chunk_allocate = [memory = part.memory](std::size_t n) { return memory->take(n); };
   options.chunk_release = [memory = part.memory](void* p, std::size_t n) { memory->give(p, n); };
+  options.chunk_worth_keeping = [memory = part.memory](const void* p) { return memory->worth_keeping(p); };
   const mono_ns begin = time.now();
   auto opened = storage::open_store(*part.disk, *part.loop, time, *part.random, storage_formats_, *part.core, options);
   if (!opened) return fault(opened.error().code, path + ": " + opened.error().text);
@@ -275,7 +278,7 @@ void node::adopt_kafka(new_connection&& c) {
   p.loop->send(take);
 }
 
-// Once a second on each reactor: a store that lost its disk ends the process, because only recovery can say what is durable.
+// All the time on each reactor: a store that lost its disk ends the process, because only recovery can say what is durable.
 void node::watch(reactor_part& part) {
   if (stopping_.load(std::memory_order_relaxed)) return;
   const model::store_stats now = part.store->stats();
@@ -290,23 +293,33 @@ void node::watch(reactor_part& part) {
     });
     return;
   }
-  size_cache(part, now);
+  size_memory(part, now);
   report_lost_bootstraps(part);
   part.loop->at(part.loop->clock().now() + watch_ns, [this, &part] { watch(part); });
 }
 
+// Memory for what is going to come, by what came since the last look.
+void node::size_memory(reactor_part& part, const model::store_stats& now) const {
+  const std::uint64_t moved = now.wal_bytes + part.core->stats().bytes_out;
+  const std::uint64_t lately = moved - std::exchange(part.moved_bytes, moved);
+  if (lately >= heavy_bytes) part.memory->use_huge_pages(true);
+  if (lately < heavy_bytes / 8) part.memory->use_huge_pages(false);
+  if (now.tail_bytes + now.cache_bytes < load_bytes_least) return part.memory->prepare(0);
+  if (config_.cache_auto && now.cache_bytes >= cache_bytes_min / 2) return size_cache(part, now.cache_bytes);
+  part.memory->prepare(prepared_pieces_least);
+}
+
 // Recent data stays in memory as the page cache would keep it, and like there it gives way when memory is wanted elsewhere. It
 // grows by memory that was made ready aside: the first touch of so much would stand in the way of who writes.
-void node::size_cache(reactor_part& part, const model::store_stats& now) const {
-  if (!config_.cache_auto) return;
-  const std::uint64_t held = now.cache_bytes;
-  if (held < cache_bytes_min / 2) return part.memory->prepare(0);
+void node::size_cache(reactor_part& part, std::uint64_t held) const {
   const std::uint64_t free = platform::memory_room().value_or(0) / parts_.size();
   const std::uint64_t target = std::clamp((free + held) / cache_share, cache_bytes_min, cache_bytes_most);
   const std::uint64_t growth = (target - std::min(target, held)) / chunk_memory::piece_bytes;
-  part.memory->prepare(std::min(growth, prepared_pieces_max));
-  const std::uint64_t ready = part.memory->ready() * chunk_memory::piece_bytes;
-  part.store->limit_cache(std::clamp(held + ready, cache_bytes_min, target));
+  part.memory->prepare(std::min(prepared_pieces_least + growth, prepared_pieces_max));
+  // What the tail may need at any moment is not for the cache.
+  const std::uint64_t ready = std::max<std::uint64_t>(part.memory->ready(), prepared_pieces_least);
+  const std::uint64_t more = (ready - prepared_pieces_least) * chunk_memory::piece_bytes;
+  part.store->limit_cache(std::clamp(held + more, cache_bytes_min, target));
 }
 
 void node::report_lost_bootstraps(reactor_part& part) {

@@ -42,7 +42,8 @@ struct reactor_part {
   std::unique_ptr<connection_group> connections;
   kafka::bootstrap_watch bootstraps;
   kafka::session_options kafka;  // with `bootstraps`: the part must not move any more
-  std::thread thread;            // not of reactor 0
+  std::uint64_t moved_bytes = 0;  // into the WAL and out to clients, as of the last look
+  std::thread thread;             // not of reactor 0
 };
 
 class node {
@@ -82,7 +83,10 @@ class node {
   void adopt_kafka(new_connection&& c);
   void watch(reactor_part& part);
   void report_lost_bootstraps(reactor_part& part);
-  void size_cache(reactor_part& part, const model::store_stats& now) const;
+  void size_memory(reactor_part& part, const model::store_stats& now) const;
+  void size_cache(reactor_part& part, std::uint64_t held) const;
+  // Pieces of memory that are made ready ahead of need, at most.
+  static constexpr std::uint64_t prepared_pieces_max = 256;
   // Runs `ask` on every reactor, then `done` on reactor 0 with the answers in their order.
   void gather(std::function<boost::json::object(reactor_part&)> ask,
               std::function<void(std::vector<boost::json::object>)> done);

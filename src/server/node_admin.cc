@@ -118,6 +118,8 @@ void node::status(std::function<void(json::object)> done) {
         const model::store_stats store = p.store->stats();
         json::object memory{{"tail", pool(store.tail_bytes, config_.store.ring_bytes_max)},
                             {"cache", pool(store.cache_bytes, store.cache_bytes_max)},
+                            {"prepared", pool(p.memory->ready() * chunk_memory::piece_bytes,
+                                              prepared_pieces_max * chunk_memory::piece_bytes)},
                             {"read", pool(store.read_bytes, config_.store.read_bytes_max)},
                             {"index", pool(store.index_bytes, config_.store.index_bytes_max)},
                             {"groups", pool(p.core->stats().groups_bytes, config_.broker.groups.stored_bytes_max)},

@@ -14,6 +14,7 @@ constexpr std::align_val_t page_alignment{wal_page_bytes};
 chunk_pool::chunk_pool(const store_options& options)
     : allocate_(options.chunk_allocate),
       release_(options.chunk_release),
+      worth_keeping_(options.chunk_worth_keeping),
       standard_bytes_(options.wal_write_bytes_max),
       kept_max_(static_cast<std::size_t>(options.ring_bytes_max / options.wal_write_bytes_max) + 1) {
   if (!allocate_) {
@@ -39,6 +40,7 @@ chunk_ptr chunk_pool::take(std::size_t bytes) {
 
 void chunk_pool::give(chunk_ptr c) {
   if (c->capacity != standard_bytes_ || kept_.size() >= kept_max_ || c.use_count() != 1) return;
+  if (worth_keeping_ && !worth_keeping_(c->data)) return;
   // Pairs with the release of the reader that held it last: its reads are over before we write here again.
   std::atomic_thread_fence(std::memory_order_acquire);
   c->used = 0;

@@ -82,6 +82,7 @@ class chunk_pool {
  private:
   std::function<void*(std::size_t)> allocate_;
   std::function<void(void*, std::size_t)> release_;
+  std::function<bool(const void*)> worth_keeping_;
   std::size_t standard_bytes_;
   std::size_t kept_max_;
   std::uint64_t next_serial_ = 1;

@@ -27,10 +27,13 @@ bool io_pool::take(std::size_t charge) {
 std::byte* io_pool::memory(std::size_t charge) {
   if (charge != standard_bytes_) return static_cast<std::byte*>(::operator new(charge, alignment));
   if (kept_.empty()) collect_returned();
-  if (kept_.empty()) return static_cast<std::byte*>(allocate_ ? allocate_(charge) : ::operator new(charge, alignment));
-  std::byte* const again = kept_.back();
-  kept_.pop_back();
-  return again;
+  while (!kept_.empty()) {
+    std::byte* const again = kept_.back();
+    kept_.pop_back();
+    if (!worth_keeping_ || worth_keeping_(again)) return again;
+    free_standard(again);
+  }
+  return static_cast<std::byte*>(allocate_ ? allocate_(charge) : ::operator new(charge, alignment));
 }
 
 void io_pool::give(std::byte* memory, std::size_t charge) {

@@ -21,6 +21,7 @@ class io_pool {
   explicit io_pool(const store_options& options)
       : allocate_(options.chunk_allocate),
         release_(options.chunk_release),
+        worth_keeping_(options.chunk_worth_keeping),
         bytes_max_(options.read_bytes_max),
         standard_bytes_(standard_size(options)) {}
   io_pool(const io_pool&) = delete;
@@ -60,6 +61,7 @@ class io_pool {
 
   std::function<void*(std::size_t)> allocate_;  // null: operator new
   std::function<void(void*, std::size_t)> release_;
+  std::function<bool(const void*)> worth_keeping_;  // null: always
   const std::uint64_t bytes_max_;
   const std::size_t standard_bytes_;
   std::atomic<std::uint64_t> held_{0};

@@ -38,6 +38,8 @@ struct store_options {
   // How chunks and large reads get their memory; null: aligned operator new. The server gives huge pages here.
   std::function<void*(std::size_t)> chunk_allocate;
   std::function<void(void*, std::size_t)> chunk_release;
+  // Whether memory of the common size that is free again is worth keeping for the next use; null: always.
+  std::function<bool(const void*)> chunk_worth_keeping;
 
   // ---- checkpoints and data files
   std::uint64_t checkpoint_bytes = 64ULL << 20;      // un-checkpointed data that starts a checkpoint
