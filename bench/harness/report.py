@@ -87,7 +87,8 @@ def gigabytes(run):
 
 
 def costs(found, names):
-    text = ("## Cost: the broker's processor seconds per GB, its resident memory in MB (greatest), the generator's processor seconds\n\n| scenario | "
+    text = ("## Cost: the broker's processor seconds per GB, its resident memory in MB (greatest), the generator's processor seconds\n\n"
+            "Weir's memory contains the recent data that it keeps while there is load (`storage.cache_bytes`); Kafka's is without the page cache, where it has the same.\n\n| scenario | "
             + " | ".join(names) + " |\n|---|" + "---:|" * len(names) + "\n")
     for scenario, (_, _, runs) in found.items():
         if not any("watch" in r for r in runs):

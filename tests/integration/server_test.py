@@ -91,6 +91,21 @@ class Life(unittest.TestCase):
                 broker.until(lambda: held() >= before["connections"]["bytes"] + 500_000, "the half request is kept")
             broker.until(lambda: held() < before["connections"]["bytes"] + 500_000, "its memory is given back")
 
+    def test_the_cache_follows_the_memory_that_is_free_unless_it_has_a_size(self):
+        for flags in ((), ("--storage.cache_bytes=8MiB",)):
+            with Broker(*flags) as b:
+                load = weir("bench", "produce", "--brokers", b.bootstrap, "--topic", "t", "--size", "10000", "--batch", "200000",
+                            "--records", "15000", "-o", "json")
+                self.assertEqual(0, load.returncode, load.stderr)
+
+                def cache():
+                    return b.admin("status")["reactors"][0]["memory"]["cache"]
+                if flags:
+                    broker.until(lambda: 0 < cache()["bytes"], "something is kept")
+                    self.assertEqual(8 << 20, cache()["max"])
+                else:
+                    broker.until(lambda: cache()["max"] > 64 << 20, "more may be kept than at the start")
+
     def test_several_listeners(self):
         with Broker("--listen", "kafka=127.0.0.1:0", "--listen", "kafka=[::1]:0", listen=None) as b:
             self.assertEqual(["127.0.0.1", "::1"], [host for _, host, _ in b.listeners])
