@@ -29,6 +29,10 @@ std::byte* other_half(std::byte* piece) {
   return reinterpret_cast<std::byte*>(reinterpret_cast<std::uintptr_t>(piece) ^ chunk_memory::piece_bytes);
 }
 
+std::uintptr_t number_of(const void* piece) {
+  return reinterpret_cast<std::uintptr_t>(piece) / (2 * chunk_memory::piece_bytes);
+}
+
 std::byte* pair_of(const void* piece) {
   return reinterpret_cast<std::byte*>(reinterpret_cast<std::uintptr_t>(piece) &
                                       ~std::uintptr_t{chunk_memory::piece_bytes});
@@ -57,7 +61,7 @@ std::byte* chunk_memory::map_pair(bool huge) {
 }
 
 void chunk_memory::unmap_pair(std::byte* pair) {
-  small_.erase(pair);
+  small_.erase(number_of(pair));
   ::munmap(pair, pair_bytes);
 }
 
@@ -75,27 +79,27 @@ void chunk_memory::use_huge_pages(bool yes) {
 
 bool chunk_memory::worth_keeping(const void* piece) {
   const std::lock_guard lock(mutex_);
-  return !huge_ || !small_.contains(pair_of(piece));
+  return !huge_ || !small_.contains(number_of(piece));
 }
 
 void* chunk_memory::take(std::size_t bytes) {
   if (bytes != piece_bytes) return map(bytes);
   const std::lock_guard lock(mutex_);
   if (!spare_.empty()) {
-    std::byte* const p = *spare_.begin();
-    spare_.erase(spare_.begin());
+    std::byte* const p = spare_.back();
+    spare_.pop_back();
     return p;
   }
   std::byte* pair = nullptr;
   if (ready_.empty()) {
     pair = map_pair(huge_);
-    if (!huge_) small_.insert(pair);
+    if (!huge_) small_.insert(number_of(pair));
   } else {
     pair = ready_.back();
     ready_.pop_back();
     changed_.notify_one();
   }
-  spare_.insert(other_half(pair));
+  spare_.push_back(other_half(pair));
   return pair;
 }
 
@@ -107,9 +111,12 @@ void chunk_memory::give(void* memory, std::size_t bytes) {
   }
   const std::lock_guard lock(mutex_);
   std::byte* const other = other_half(p);
-  if (spare_.erase(other) == 0) {
-    spare_.insert(p);
+  const auto at = std::find(spare_.begin(), spare_.end(), other);
+  if (at == spare_.end()) {
+    spare_.push_back(p);
   } else {
+    *at = spare_.back();
+    spare_.pop_back();
     unmap_pair(pair_of(p));
   }
 }
@@ -152,7 +159,7 @@ void chunk_memory::work(const std::stop_token& stop) {
     } else if (huge != huge_) {
       ::munmap(pair, pair_bytes);
     } else {
-      if (!huge) small_.insert(pair);
+      if (!huge) small_.insert(number_of(pair));
       ready_.push_back(pair);
     }
     (void)changed_.wait_for(lock, stop, rest, [this] { return ready_.size() < pairs_in_a_hurry; });

@@ -11,6 +11,7 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <mutex>
 #include <thread>
 #include <unordered_set>
@@ -51,9 +52,9 @@ class chunk_memory {
 
   std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::unordered_set<std::byte*> spare_;  // touched; the other half of each is taken
-  std::vector<std::byte*> ready_;         // touched pairs
-  std::unordered_set<std::byte*> small_;  // pairs of small pages
+  std::vector<std::byte*> spare_;             // the other half of each is taken
+  std::vector<std::byte*> ready_;             // touched pairs
+  std::unordered_set<std::uintptr_t> small_;  // numbers of the pairs of small pages
   bool huge_ = false;
   std::size_t pairs_wanted_ = 0;
   std::jthread worker_;  // from the first prepare on

@@ -1,6 +1,7 @@
 #include "platform/posix/memory_room.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -22,7 +23,8 @@ class memory_room_test : public ::testing::Test {
     file(folder + "/memory.current", std::to_string(usage) + "\n");
     file(folder + "/memory.stat", "anon 5\ninactive_file " + std::to_string(droppable) + "\nactive_file 7\n");
   }
-  std::string root = ::testing::TempDir() + "memory_room_test";
+  // Of this process alone: tests run at the same time.
+  std::string root = ::testing::TempDir() + "memory_room_test-" + std::to_string(::getpid());
 };
 
 TEST_F(memory_room_test, is_what_the_machine_has_when_no_group_limits_it) {
