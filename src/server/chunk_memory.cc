@@ -25,17 +25,18 @@ std::byte* map(std::size_t bytes) {
   return static_cast<std::byte*>(p);
 }
 
+std::size_t place_in_pair(const std::byte* piece) {
+  return reinterpret_cast<std::uintptr_t>(piece) % (2 * chunk_memory::piece_bytes);
+}
+
+std::byte* pair_of(std::byte* piece) { return piece - place_in_pair(piece); }
+
 std::byte* other_half(std::byte* piece) {
-  return reinterpret_cast<std::byte*>(reinterpret_cast<std::uintptr_t>(piece) ^ chunk_memory::piece_bytes);
+  return place_in_pair(piece) == 0 ? piece + chunk_memory::piece_bytes : piece - chunk_memory::piece_bytes;
 }
 
 std::uintptr_t number_of(const void* piece) {
   return reinterpret_cast<std::uintptr_t>(piece) / (2 * chunk_memory::piece_bytes);
-}
-
-std::byte* pair_of(const void* piece) {
-  return reinterpret_cast<std::byte*>(reinterpret_cast<std::uintptr_t>(piece) &
-                                      ~std::uintptr_t{chunk_memory::piece_bytes});
 }
 
 }  // namespace

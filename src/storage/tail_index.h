@@ -4,8 +4,8 @@
 // shrinks; a log with few has one short vector. Owner thread: the store's reactor.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <ranges>
 #include <utility>
 #include <vector>
 
@@ -83,11 +83,19 @@ class tail_index {
  private:
   using block = std::vector<tail_entry>;
 
+  // Index of the first entry for which `holds` is false; it is true for all before.
   template<class P>
   [[nodiscard]] std::size_t first_not(P holds) const {
-    const auto all = std::views::iota(std::size_t{0}, size());
-    return static_cast<std::size_t>(
-        std::ranges::partition_point(all, [&](std::size_t i) { return holds((*this)[i]); }) - all.begin());
+    std::size_t from = 0;
+    for (std::size_t to = size(); from < to;) {
+      const std::size_t middle = from + (to - from) / 2;
+      if (holds((*this)[middle])) {
+        from = middle + 1;
+      } else {
+        to = middle;
+      }
+    }
+    return from;
   }
 
   std::vector<block> blocks_;  // full ones
