@@ -50,13 +50,14 @@ chunk_memory::~chunk_memory() {
   for (std::byte* p : ready_) ::munmap(p, pair_bytes);
 }
 
-// Aligned to its own size: maps too much, and gives back what is before and behind.
+// Aligned to its own size: maps too much, and gives back what is before and behind. The last place that fits is next to the pair
+// before, as a rule, so that the kernel joins them: it allows a process only so many mappings.
 std::byte* chunk_memory::map_pair(bool huge) {
   std::byte* const all = map(2 * pair_bytes);
-  const std::size_t before = (pair_bytes - reinterpret_cast<std::uintptr_t>(all) % pair_bytes) % pair_bytes;
-  std::byte* const pair = all + before;
-  if (before > 0) ::munmap(all, before);
-  ::munmap(pair + pair_bytes, pair_bytes - before);
+  const std::size_t behind = place_in_pair(all);
+  std::byte* const pair = all + pair_bytes - behind;
+  ::munmap(all, pair_bytes - behind);
+  if (behind > 0) ::munmap(pair + pair_bytes, behind);
   (void)::madvise(pair, pair_bytes, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);  // advice: all is well without it
   return pair;
 }

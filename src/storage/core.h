@@ -81,7 +81,7 @@ struct core {
   std::uint64_t unflushed_bytes = 0;         // of entries in no file
   std::uint64_t kept_extents = 0;            // that refer to kept WAL files
   std::uint64_t appended_bytes = 0;          // of records, since the last checkpoint began
-  bool cache_read = false;                   // a read was answered from memory with what is in files, too
+  std::uint64_t cache_read_bytes = 0;        // answered from memory though it is in files, too, since the cache looked
   std::uint64_t appended_large_bytes = 0;    // of them, entries that may be kept where the WAL has them
   // How often a sync of the data folder failed. It may have lost names for good that were made before it, and a later sync
   // would not say so: files of before must not be relied on unless they are recorded.

@@ -66,7 +66,7 @@ bool reader::from_memory(const log_state& log, const model::read_request& reques
   const model::offset below = core_.planted(planted_fault::read_limit_ignored) ? log.end : request.below;
   if (request.from >= log.end || request.from >= below) return true;
   if (log.tail.empty() || log.tail.front().base > request.from) return false;
-  if (request.from < log.flushed_end) core_.cache_read = true;
+  const std::size_t before = out.payload_bytes;
   const chunk* owner = nullptr;
   for (std::size_t i = log.tail.find(request.from); i < log.tail.size(); ++i) {
     const tail_entry& e = log.tail[i];
@@ -82,6 +82,7 @@ bool reader::from_memory(const log_state& log, const model::read_request& reques
     if (owner != e.where) out.owners.push_back(e.where->shared_from_this());
     owner = e.where;
   }
+  if (request.from < log.flushed_end) core_.cache_read_bytes += out.payload_bytes - before;
   return true;
 }
 

@@ -66,6 +66,36 @@ TEST_F(tail_cache_test, goes_back_to_the_system_when_nobody_writes_or_reads) {
   EXPECT_FALSE(in_memory(0));
 }
 
+TEST_F(tail_cache_test, looking_at_a_record_now_and_then_does_not_keep_it) {
+  s->limit_cache(4U << 20);
+  write_all();
+  for (int i = 0; i < 3; ++i) {
+    wait(options.idle_release_ms - 2 * options.tick_ms);
+    (void)in_memory(0);  // less than a chunk in the time after which it goes
+  }
+  EXPECT_EQ(s->stats().cache_bytes, 0U);
+}
+
+TEST_F(tail_cache_test, a_checkpoint_of_many_chunks_leaves_no_more_than_the_limit) {
+  constexpr int many = 600;  // chunks, more than go in a tick
+  close();
+  options.wal_write_bytes_max = 8U << 10;
+  options.record_bytes_max = 8U << 10;
+  options.wal_file_bytes = 16U << 20;
+  options.ring_bytes_max = options.checkpoint_bytes = 32U << 20;
+  options.quiet_ms = options.checkpoint_interval_ms = 3'600'000;
+  open();
+  create(log_one);
+  for (int i = 0; i < many; ++i) {
+    put(log_one, std::string(7'000, static_cast<char>('a' + i % 26)));
+    settle();
+  }
+  ASSERT_TRUE(in_memory(0)) << "no checkpoint came between";
+  checkpoint();
+  EXPECT_FALSE(in_memory(many / 2));
+  EXPECT_TRUE(in_memory(many - 1));
+}
+
 TEST_F(tail_cache_test, readers_of_what_is_in_no_file_do_not_keep_it) {
   s->limit_cache(4U << 20);
   write_all();
