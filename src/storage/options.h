@@ -35,7 +35,7 @@ struct store_options {
   std::uint64_t index_bytes_max = 32ULL << 20;       // sparse indexes of data files in memory
   std::uint64_t compaction_bytes_max = 64ULL << 20;  // keys that one compaction pass remembers
   std::uint32_t open_files_max = 512;                // data files open at a time
-  // How chunks and large reads get their memory; null: aligned operator new. The server gives huge pages here.
+  // How chunks and large reads get their memory; null: aligned operator new. The server gives huge pages under heavy load.
   std::function<void*(std::size_t)> chunk_allocate;
   std::function<void(void*, std::size_t)> chunk_release;
   // Whether memory of the common size that is free again is worth keeping for the next use; null: always.
