@@ -79,7 +79,7 @@ CONTENDERS = {c.name: c for c in (Weir, Kafka, KafkaSynced)}
 
 def topic_command(action, address, names, *options):
     """With our own command line, which speaks to all brokers alike."""
-    done = subprocess.run([brokers.Weir().binary, "topic", action, "--brokers", address, *options, *names], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([brokers.weir_binary(), "topic", action, "--brokers", address, *options, *names], capture_output=True, text=True, timeout=300)
     if done.returncode != 0:
         raise RuntimeError(f"topic {action} {' '.join(names)}: {done.stderr[-400:]}")
 
@@ -90,7 +90,7 @@ def create_topics(address, names, partitions):
     until = time.time() + 120
     for name in names:
         while True:
-            done = subprocess.run([brokers.Weir().binary, "topic", "describe", "--brokers", address, "-o", "json", name], capture_output=True, text=True, timeout=300)
+            done = subprocess.run([brokers.weir_binary(), "topic", "describe", "--brokers", address, "-o", "json", name], capture_output=True, text=True, timeout=300)
             if done.returncode == 0 and done.stdout.count('"latest":0') >= partitions:
                 break
             if time.time() > until:

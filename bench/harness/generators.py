@@ -11,17 +11,22 @@ class Failed(Exception):
     pass
 
 
-def ours(kind, address, seconds, watch=None, **options):
-    """`weir bench KIND`; returns its JSON object."""
-    command = [binary(), "bench", kind, "--brokers", address, "--seconds", str(seconds)]
+def command_of(kind, address, seconds, options):
+    command = [binary(), "bench", kind, "--brokers", address, "--seconds", seconds, "-o", "json"]
     for name, value in options.items():
         if value is True:
             command.append(f"--{name.replace('_', '-')}")
         elif value is not None:
-            command += [f"--{name.replace('_', '-')}", str(value)]
-    done = subprocess.run([*map(str, command), "-o", "json"], capture_output=True, text=True, timeout=seconds * 6 + 120)
+            command += [f"--{name.replace('_', '-')}", value]
+    return [str(each) for each in command]
+
+
+def ours(kind, address, seconds, **options):
+    """`weir bench KIND`; returns its JSON object."""
+    command = command_of(kind, address, seconds, options)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds * 6 + 120)
     if done.returncode != 0:
-        raise Failed(f"{' '.join(map(str, command))} ended with {done.returncode}: {done.stderr[-600:]}")
+        raise Failed(f"{' '.join(command)} ended with {done.returncode}: {done.stderr[-600:]}")
     return json.loads(done.stdout[done.stdout.index("{"):])
 
 
@@ -32,10 +37,7 @@ def binary():
 
 def start_ours(kind, address, seconds, **options):
     """The same in the background."""
-    command = [binary(), "bench", kind, "--brokers", address, "--seconds", str(seconds)]
-    for name, value in options.items():
-        command += [f"--{name.replace('_', '-')}", str(value)]
-    return subprocess.Popen([*map(str, command), "-o", "json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return subprocess.Popen(command_of(kind, address, seconds, options), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
 SUMMARY = re.compile(r"(\d+) records sent, ([\d.]+) records/sec \(([\d.]+) MB/sec\), ([\d.]+) ms avg latency, ([\d.]+) ms max latency, "

@@ -116,6 +116,36 @@ class LatencyAtRate:
         return told
 
 
+class LatencyBesideReader:
+    """The same while somebody reads a cold backlog as fast as he can, for as long as it is measured."""
+
+    alone, contenders = False, NO_SYNCED
+    backlog, partitions = "cold-backlog", 100
+
+    def __init__(self, rate, size, partitions):
+        self.rate, self.size, self.partitions_written = rate, size, partitions
+        self.name = f"latency-at-{rate}-{size}B-{partitions}p-beside-cold-reader"
+
+    def run(self, contender, seconds):
+        broker = contender.broker
+        old = {"topic": self.backlog, "partitions": self.partitions}
+        fresh_topic(broker.address, self.backlog, self.partitions)
+        generators.ours("produce", broker.address, 600, size=1024, batch=SMALL, records=4 * FILL_BYTES // 1034, quiet=True, **old)
+        fresh_topic(broker.address, self.name, self.partitions_written)
+        cold = drop_page_cache(contender)
+        reader = generators.start_ours("consume", broker.address, 120, connections=2, to_end=True, **old)
+        try:
+            told = watched(broker, lambda: generators.ours("produce", broker.address, 3, warmup=1, topic=self.name, size=self.size, rate=self.rate,
+                                                           partitions=self.partitions_written, batch=SMALL, quiet=True))
+            told["reader_was_there"] = reader.poll() is None
+            told["cold"] = cold
+        finally:
+            reader.kill()
+            reader.communicate()
+            delete_topics(broker.address, [self.backlog, self.name])
+        return told
+
+
 class PerfTest:
     """kafka-producer-perf-test: processor time of the broker for each GB, or latency at a rate."""
 
@@ -208,5 +238,6 @@ def full():
     loads = [Load("produce", size, partitions, batch) for size, partitions in shapes for batch in (ONE, SMALL, LARGE)]
     loads += [Load("both", size, partitions, SMALL) for size, partitions in shapes]
     loads += [Load(kind, size, partitions, SMALL) for kind in ("consume", "catchup") for size, partitions in [(100, 100), (1024, 1), (1024, 100), (1024, 1000)]]
-    return [*loads, Latency(), LatencyAtRate(20_000, 1024, 10), LatencyAtRate(100_000, 1024, 100), LatencyAtRate(100_000, 100, 100), PerfTest(100, 10),
+    return [*loads, Latency(), LatencyAtRate(20_000, 1024, 10), LatencyAtRate(100_000, 1024, 100), LatencyAtRate(100_000, 100, 100),
+            LatencyBesideReader(10_000, 1024, 10), PerfTest(100, 10),
             PerfTest(1024, 10), PerfTest(1024, 10, 20_000), StartIdle(), Recovery(10_000, 20), Sustained()]

@@ -193,6 +193,26 @@ TEST(fetch, the_total_is_capped_and_partitions_are_served_in_order) {
   }
 }
 
+TEST(fetch, the_crumbs_of_an_answer_are_not_read_for_and_not_waited_for) {
+  rig r;
+  r.create("t", 3);
+  spec s;
+  s.padding = 1000;
+  const auto size = static_cast<std::int64_t>(fake_format::make(s).size());
+  for (std::int32_t p = 0; p < 3; ++p) r.put("t", p, s);
+  model::fetch f = rig::fetch_of("t", 0, 0, 60'000);
+  f.items.push_back(rig::fetch_of("t", 1, 0).items[0]);
+  f.items.push_back(rig::fetch_of("t", 2, 0).items[0]);
+  f.bytes_max = 2 * size + 10;
+  f.bytes_min = f.bytes_max;
+  for (auto& i : f.items) i.bytes_max = size;
+  const std::uint64_t reads = r.store().reads;
+  const std::uint64_t poll = r.send(f);
+  ASSERT_TRUE(r.me.has(poll));
+  EXPECT_EQ(r.store().reads, reads + 2);
+  EXPECT_EQ(r.me.get<model::fetched>(poll).items[1].data.entries.size(), 1U);
+}
+
 TEST(fetch, the_broker_has_a_cap_of_its_own) {
   settings s;
   s.fetch_max_bytes = 1000;

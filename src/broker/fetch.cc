@@ -10,6 +10,9 @@ using model::refusal;
 // How soon a read that the store was too busy for is tried again.
 constexpr std::int64_t busy_retry_ns = 5'000'000;
 
+// What is left of an answer when less than this part of it is.
+constexpr std::size_t crumb_share = 16;
+
 std::size_t not_negative(std::int64_t v) { return v > 0 ? static_cast<std::size_t>(v) : 0; }
 
 }  // namespace
@@ -145,6 +148,11 @@ void fetch_part::issue(job& j, std::size_t index) {
   const bool must = j.second_pass || (j.got == 0 && j.reads == 0);
   p.held_back = !must;
   if (room == 0 && !must) return;
+  // The crumbs of an answer are not worth a read: most likely no entry fits.
+  if (!must && room < p.most && room < j.bytes_max / crumb_share) {
+    j.urgent = true;
+    return;
+  }
   j.budget -= room;
   p.reserved = room;
   ++j.reads;

@@ -47,6 +47,7 @@ chunk_memory::~chunk_memory() {
     worker_.join();
   }
   for (std::byte* p : spare_) ::munmap(p, piece_bytes);
+  for (std::byte* p : spare_small_) ::munmap(p, piece_bytes);
   for (std::byte* p : ready_) ::munmap(p, pair_bytes);
 }
 
@@ -84,14 +85,18 @@ bool chunk_memory::worth_keeping(const void* piece) {
   return !huge_ || !small_.contains(number_of(piece));
 }
 
+std::byte* chunk_memory::take_spare() {
+  auto& from = huge_ || spare_small_.empty() ? spare_ : spare_small_;
+  if (from.empty()) return nullptr;
+  std::byte* const p = from.back();
+  from.pop_back();
+  return p;
+}
+
 void* chunk_memory::take(std::size_t bytes) {
   if (bytes != piece_bytes) return map(bytes);
   const std::lock_guard lock(mutex_);
-  if (!spare_.empty()) {
-    std::byte* const p = spare_.back();
-    spare_.pop_back();
-    return p;
-  }
+  if (std::byte* const p = take_spare(); p != nullptr) return p;
   std::byte* pair = nullptr;
   if (ready_.empty()) {
     pair = map_pair(huge_);
@@ -101,7 +106,7 @@ void* chunk_memory::take(std::size_t bytes) {
     ready_.pop_back();
     changed_.notify_one();
   }
-  spare_.push_back(other_half(pair));
+  (small_.contains(number_of(pair)) ? spare_small_ : spare_).push_back(other_half(pair));
   return pair;
 }
 
@@ -113,12 +118,13 @@ void chunk_memory::give(void* memory, std::size_t bytes) {
   }
   const std::lock_guard lock(mutex_);
   std::byte* const other = other_half(p);
-  const auto at = std::find(spare_.begin(), spare_.end(), other);
-  if (at == spare_.end()) {
-    spare_.push_back(p);
+  auto& spare = small_.contains(number_of(p)) ? spare_small_ : spare_;
+  const auto at = std::find(spare.begin(), spare.end(), other);
+  if (at == spare.end()) {
+    spare.push_back(p);
   } else {
-    *at = spare_.back();
-    spare_.pop_back();
+    *at = spare.back();
+    spare.pop_back();
     unmap_pair(pair_of(p));
   }
 }

@@ -46,6 +46,7 @@ class chunk_memory {
   static constexpr std::size_t pair_bytes = 2 * piece_bytes;
 
   [[nodiscard]] static std::byte* map_pair(bool huge);
+  [[nodiscard]] std::byte* take_spare();
   void forget_ready(std::size_t left);
   void unmap_pair(std::byte* pair);
   void work(const std::stop_token& stop);
@@ -53,6 +54,7 @@ class chunk_memory {
   std::mutex mutex_;
   std::condition_variable_any changed_;
   std::vector<std::byte*> spare_;             // the other half of each is taken
+  std::vector<std::byte*> spare_small_;       // the same, in small pages: not given out while huge ones are wanted
   std::vector<std::byte*> ready_;             // touched pairs
   std::unordered_set<std::uintptr_t> small_;  // numbers of the pairs of small pages
   bool huge_ = false;

@@ -64,6 +64,18 @@ TEST(chunk_memory, small_pages_go_when_huge_ones_are_wanted) {
   m.give(q, piece);
 }
 
+TEST(chunk_memory, the_other_half_of_a_small_pair_is_not_given_out_for_a_huge_one) {
+  chunk_memory m;
+  void* small = m.take(piece);
+  m.use_huge_pages(true);
+  void* p = m.take(piece);
+  EXPECT_TRUE(m.worth_keeping(p));
+  m.use_huge_pages(false);
+  void* q = m.take(piece);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(q) / (2 * piece), reinterpret_cast<std::uintptr_t>(small) / (2 * piece));
+  for (void* each : {small, p, q}) m.give(each, piece);
+}
+
 TEST(chunk_memory, what_is_prepared_is_what_is_taken_and_it_goes_back) {
   chunk_memory m;
   EXPECT_EQ(m.ready(), 0U);

@@ -122,7 +122,6 @@ void core::replace_extents(log_state& log, const replacement& r) {
   }
   const auto stale = [&] { return !log.tail.empty() && log.tail.front().base < std::min(r.to, log.flushed_end); };
   while (r.filtered && stale()) log.tail.pop_front();
-  log.resume_at = model::offset{-1};
   if (r.cleaned) log.clean = *r.cleaned;
   recount_extents(log);
 }

@@ -155,7 +155,7 @@ model::ticket engine::append(const model::new_record& record) {
   wal_->commit(size, crc, last_ticket_);
   core_.appended_bytes += size;
   ++records_;
-  appended_since_tick_ = true;
+  if (!std::exchange(appended_since_tick_, true)) reader_->give_way(true);
   applying_ = true;
   core_.machine.apply(applied_);
   applying_ = false;
@@ -348,7 +348,11 @@ void engine::arm_tick() {
 
 void engine::tick() {
   const std::int64_t now = core_.time.now().raw();
-  if (appended_since_tick_) last_append_ns_ = now;
+  if (appended_since_tick_) {
+    last_append_ns_ = now;
+  } else {
+    reader_->give_way(false);
+  }
   appended_since_tick_ = false;
   const std::int64_t quiet = (now - last_append_ns_) / 1'000'000;
   if (!checkpointer_->running() && !wal_->fenced() && checkpointer_->needed()) {

@@ -77,6 +77,29 @@ TEST_F(kept_wal, large_entries_stay_where_the_wal_wrote_them) {
   expect_all(log_one);
 }
 
+TEST_F(kept_wal, a_reader_in_order_finds_the_next_entry_read_already) {
+  options.cache_bytes_max = 0;
+  options.block_read_bytes = 16U << 10;
+  options.read_ahead_bytes = 64U << 10;
+  close();
+  open();
+  create(log_one);
+  put_large(log_one, 12);
+  checkpoint();
+  close();
+  open();
+  const auto took = [&](std::int64_t at) {
+    const mono_ns before = world.now();
+    EXPECT_EQ(get(log_one, at, large).substr(0, 3), std::to_string(at) + ":" + std::to_string(at));
+    const std::int64_t ns = world.now() - before;
+    wait(20);
+    return ns;
+  };
+  EXPECT_GT(took(0), 0);
+  (void)took(1);
+  for (std::int64_t at = 2; at < 8; ++at) EXPECT_EQ(took(at), 0) << at;
+}
+
 TEST_F(kept_wal, among_many_small_entries_nothing_is_kept) {
   create(log_one);
   put_large(log_one, 3);

@@ -55,10 +55,6 @@ struct log_state {
   data_file* active = nullptr;  // the own file that grows
   std::unique_ptr<model::log_policy> policy;
   clean_state clean;
-  // Where the last disk read ended: the next one of a sequential reader starts there without an index.
-  model::offset resume_at{-1};
-  std::uint64_t resume_file = 0;
-  std::uint64_t resume_position = 0;
 
   [[nodiscard]] std::int64_t max_timestamp() const {
     return std::max({unflushed_max_ts, flushing_max_ts, extents_max_ts});

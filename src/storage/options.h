@@ -31,7 +31,7 @@ struct store_options {
   std::uint64_t ring_bytes_max = 256ULL << 20;  // data that is not yet in segments; then bulk is refused with busy
   std::uint64_t cache_bytes_max = 64ULL << 20;  // recent chunks kept after they went to segments
   // Buffers of disk reads that somebody still holds, then read says busy; writes of data files may have half of it.
-  std::uint64_t read_bytes_max = 64ULL << 20;
+  std::uint64_t read_bytes_max = 96ULL << 20;
   std::uint64_t index_bytes_max = 32ULL << 20;       // sparse indexes of data files in memory
   std::uint64_t compaction_bytes_max = 64ULL << 20;  // keys that one compaction pass remembers
   std::uint32_t open_files_max = 512;                // data files open at a time
@@ -49,6 +49,9 @@ struct store_options {
   std::uint32_t index_span_bytes = 32U << 10;        // one sparse index entry per so many bytes
   // The largest single read, unless one entry is larger. With an index span and a block more its memory is 1 MiB: a chunk's.
   std::uint32_t read_ahead_bytes = 988U << 10;
+  // Of data files, on the disk at a time: a write of the WAL waits behind them.
+  std::uint64_t reads_in_flight_bytes = 16ULL << 20;
+  std::uint64_t reads_beside_writes_bytes = 1ULL << 20;               // while there are appends
   std::uint32_t block_read_bytes = platform::past_cache_least_bytes;  // from so much on a read takes whole blocks
   std::uint32_t data_write_bytes = 1U << 20;                          // the largest single write, in a hurry
   std::uint32_t gentle_write_bytes = 128U << 10;                      // and when there is time

@@ -26,7 +26,8 @@ struct reader::disk_read {
   references refs;
   model::offset next{};  // nothing below it is wanted any more
   bool full = false;
-  bool in_order = false;  // goes on where the last one ended
+  read_cursors::cursor_ptr cursor;  // goes on where the last one ended
+  read_cursors::place reached;      // behind what was taken last from a file
   int extents = 0;
   // The extent under way.
   std::shared_ptr<platform::file> handle;
@@ -39,7 +40,8 @@ struct reader::disk_read {
   std::size_t least_bytes = 0;  // an entry that did not fit the last buffer needs so many
 };
 
-reader::reader(core& c) : core_(c), ahead_(c), alive_(std::make_shared<reader*>(this)) {}
+reader::reader(core& c)
+    : core_(c), queue_(c.options.reads_in_flight_bytes), cursors_(c, queue_), alive_(std::make_shared<reader*>(this)) {}
 
 void reader::read(const model::read_request& request, model::read_done done) {
   log_state* log = core_.logs.find(request.log);
@@ -57,6 +59,7 @@ void reader::read(const model::read_request& request, model::read_done done) {
   if (core_.planted(planted_fault::read_limit_ignored)) op->request.below = log->end;
   op->done = std::move(done);
   op->next = request.from;
+  op->cursor = cursors_.resume(request.log, request.from);
   step(op);
 }
 
@@ -87,6 +90,11 @@ bool reader::from_memory(const log_state& log, const model::read_request& reques
 }
 
 void reader::complete(const disk_read_ptr& op) {
+  if (op->extents > 0) {
+    // Who takes so much at once goes on most likely.
+    const bool goes_on = op->cursor != nullptr || op->out.payload_bytes >= core_.options.block_read_bytes;
+    cursors_.stop(std::move(op->cursor), op->request.log, op->reached, op->full && goes_on);
+  }
   resolve(std::move(op->out), std::move(op->refs), std::move(op->done));
 }
 
@@ -137,21 +145,21 @@ void reader::step(const disk_read_ptr& op) {
     }
     op->next = std::max(op->next, log->extents[i].base);
     if (op->next >= op->request.below) continue;
-    return read_extent(op, *log, log->extents[i]);
+    return read_extent(op, log->extents[i]);
   }
 }
 
 // Finds where in the extent to begin, and reads there.
-void reader::read_extent(const disk_read_ptr& op, log_state& log, const extent& e) {
+void reader::read_extent(const disk_read_ptr& op, const extent& e) {
   data_file& f = *e.file;
   std::uint64_t position = e.position;
   // Each extent of a kept WAL file is one entry; and the file may have come back with another.
-  const bool resumes = f.kind != data_file_kind::wal && log.resume_at == op->next && log.resume_file == f.id &&
-                       log.resume_position >= e.position && log.resume_position < e.position + e.length;
+  const auto* const at = op->cursor == nullptr ? nullptr : &op->cursor->at;
+  const bool resumes = f.kind != data_file_kind::wal && at != nullptr && at->next == op->next && at->file_id == f.id &&
+                       at->position >= e.position && at->position < e.position + e.length;
   const bool large = e.length > 2ULL * core_.options.index_span_bytes && f.kind == data_file_kind::own;
-  op->in_order = op->in_order || resumes;
   if (resumes) {
-    position = log.resume_position;
+    position = at->position;
   } else if (op->next > e.base && large) {
     if (!indexed(f)) {
       return with_index(f, [this, op](const result<void>& outcome) {
@@ -185,8 +193,9 @@ void reader::fetch(const disk_read_ptr& op) {
     if (buffer == nullptr) return ask_disk(op);  // tells what is wrong
     fetched(op, buffer, bytes(buffer->all()).subspan(begin, end - begin));
   };
-  const read_ahead::place at{op->request.log, op->file_id, op->position, op->end_position};
-  if (!ahead_.take(at, op->least_bytes, std::move(given))) ask_disk(op);
+  const bool there = op->cursor != nullptr && read_cursors::take(op->cursor, op->handle, op->file_id, op->position,
+                                                                 op->least_bytes, std::move(given));
+  if (!there) ask_disk(op);
 }
 
 void reader::ask_disk(const disk_read_ptr& op) {
@@ -201,11 +210,11 @@ void reader::ask_disk(const disk_read_ptr& op) {
   auto buffer = io_buffer::make(core_.io_memory, blocks ? static_cast<std::size_t>(round_up_page(lead + want)) : want);
   if (buffer == nullptr) {
     if (!op->out.entries.empty()) return complete(op);
+    if (op->cursor != nullptr) cursors_.stop(op->cursor, op->request.log, read_cursors::place(op->cursor->at), false);
     return op->done(fault(errc::busy, "too many reads from disk are under way or still held"));
   }
-  const auto handle = op->handle;
-  handle->read(
-      op->position - lead, buffer->all(),
+  queue_.read(
+      op->handle, op->position - lead, buffer->all(),
       [this, alive = std::weak_ptr(alive_), op, buffer, lead, want](const result<std::size_t>& got) {
         if (alive.expired()) return;
         if (!got)
@@ -221,10 +230,10 @@ void reader::fetched(const disk_read_ptr& op, const std::shared_ptr<io_buffer>& 
   const std::uint64_t left = op->end_position - op->position;
   auto more = take(*op, buffer, there.first(static_cast<std::size_t>(std::min<std::uint64_t>(there.size(), left))));
   if (!more) return op->done(more.error());
-  if (*more) return fetch(op);
-  if (op->full && op->in_order) {
-    ahead_.start({op->request.log, op->file_id, op->position, op->end_position}, op->handle);
-  }
+  // What is there goes now rather than after another wait for the rest.
+  const bool enough = op->out.payload_bytes >= op->request.bytes_max / 2 && !op->out.entries.empty();
+  if (*more && !enough) return fetch(op);
+  op->full |= *more;
   step(op);
 }
 
@@ -261,11 +270,7 @@ result<bool> reader::take(disk_read& op, const std::shared_ptr<io_buffer>& buffe
     op.position += size;
     rest = rest.subspan(size);
   }
-  if (log_state* log = core_.logs.find(op.request.log); log != nullptr) {
-    log->resume_at = op.next;
-    log->resume_file = op.file_id;
-    log->resume_position = op.position;
-  }
+  op.reached = {op.next, op.file_id, op.position};
   if (op.full) return false;
   if (op.position < op.end_position) return true;
   op.next = std::max(op.next, op.extent_end);

@@ -9,7 +9,8 @@
 #include <vector>
 
 #include "storage/core.h"
-#include "storage/read_ahead.h"
+#include "storage/read_cursors.h"
+#include "storage/read_queue.h"
 
 namespace weir::storage {
 
@@ -21,8 +22,12 @@ class reader {
   void read(const model::read_request& request, model::read_done done);
   void find_time(model::log_id log, std::int64_t from_ms, model::offset below, model::find_done done);
   void find_latest_time(model::log_id log, model::offset below, model::find_done done);
-  // Every now and then: lets go what was read ahead for nobody.
-  void age() { ahead_.age(); }
+  // At every tick: lets go what was read ahead for nobody.
+  void age() { cursors_.age(); }
+  // While there are appends, reads leave them most of the disk.
+  void give_way(bool appends) {
+    queue_.limit(appends ? core_.options.reads_beside_writes_bytes : core_.options.reads_in_flight_bytes);
+  }
 
  private:
   struct disk_read;
@@ -39,7 +44,7 @@ class reader {
   void complete(const disk_read_ptr& op);
   void resolve(model::read_batch out, references refs, model::read_done done);
   void step(const disk_read_ptr& op);
-  void read_extent(const disk_read_ptr& op, log_state& log, const extent& e);
+  void read_extent(const disk_read_ptr& op, const extent& e);
   void fetch(const disk_read_ptr& op);
   void ask_disk(const disk_read_ptr& op);
   void fetched(const disk_read_ptr& op, const std::shared_ptr<io_buffer>& buffer, bytes there);
@@ -60,7 +65,8 @@ class reader {
   void largest_of(const search_ptr& op);
 
   core& core_;
-  read_ahead ahead_;
+  read_queue queue_;
+  read_cursors cursors_;
   std::unordered_map<std::uint64_t, std::vector<step_done>> index_waiters_;  // by file id
   std::shared_ptr<reader*> alive_;
 };

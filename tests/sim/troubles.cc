@@ -30,6 +30,8 @@ storage::store_options draw_store_options(sim_rng& dice) {
   o.index_span_bytes = static_cast<std::uint32_t>(dice.between(256, 4096));
   o.read_ahead_bytes = static_cast<std::uint32_t>(dice.between(1, 8) << 12);
   o.block_read_bytes = 4096;
+  o.reads_in_flight_bytes = dice.between(1, 16) << 12;
+  o.reads_beside_writes_bytes = dice.between(1, 4) << 12;
   o.data_write_bytes = static_cast<std::uint32_t>(dice.between(1, 4) << 12);
   o.gentle_write_bytes = 4096;
   o.checkpoint_spread_ms = static_cast<std::int64_t>(dice.between(0, 50));

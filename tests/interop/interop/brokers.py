@@ -88,6 +88,7 @@ class Process:
                 self.kill()
         if self.own_folder and not keep:
             shutil.rmtree(self.folder, ignore_errors=True)
+            self.log.unlink(missing_ok=True)
 
 
 def clean_environment():
@@ -95,12 +96,16 @@ def clean_environment():
     return {k: v for k, v in os.environ.items() if not k.startswith("WEIR_")}
 
 
+def weir_binary():
+    return Path(os.environ.get("WEIR_BINARY", cache.ROOT / "build" / "release" / "weir"))
+
+
 class Weir(Process):
     name = "weir"
 
     def __init__(self, folder=None, port=None, binary=None, flags=(), env=None):
         super().__init__(folder, port)
-        self.binary = Path(binary or os.environ.get("WEIR_BINARY", cache.ROOT / "build" / "release" / "weir"))
+        self.binary = Path(binary or weir_binary())
         self.flags, self.env = list(flags), dict(env or {})
         self.ready_seconds = None
 
