@@ -71,7 +71,8 @@ void read_cursors::stop(cursor_ptr c, model::log_id log, const place& at, bool a
   auto& all = by_log_[log.raw()];
   if (all.size() == cursors_per_log) all.erase(all.begin());
   all.push_back(c);
-  c->depth = ahead && !c->entries_too_large ? std::min(c->depth + 1, depth_limit_) : 0;
+  if (c->large > 0) --c->large;
+  c->depth = ahead && c->large == 0 ? std::min(c->depth + 1, depth_limit_) : 0;
   extend(c);
 }
 
@@ -115,7 +116,10 @@ std::shared_ptr<read_cursors::part> read_cursors::next_part(cursor& c) {
 bool read_cursors::start(cursor& c, data_file& f, const std::shared_ptr<part>& p) {
   const auto size = static_cast<std::size_t>(round_up_page(p->end - p->begin));
   const io_pool& pool = *core_.io_memory;
-  if (pool.held() + pool.charge(size) > core_.options.read_bytes_max / 2) return false;
+  if (pool.held() + pool.charge(size) > core_.options.read_bytes_max / 2) {
+    short_ = true;
+    return false;
+  }
   const auto handle = core_.files.open(f);
   if (!handle) return false;
   p->handle = *handle;
@@ -135,7 +139,7 @@ void read_cursors::arrived(const std::shared_ptr<part>& p, const cursor_ptr& rea
   if (ok && !p->after_known) p->find_after();
   if (reader != nullptr) {
     if (p->waiter) reader->parts.insert(reader->parts.begin(), p);
-    reader->entries_too_large |= ok && !p->after_known;
+    if (ok && !p->after_known) reader->large = large_answers;
     extend(reader);
   }
   if (p->waiter) std::exchange(p->waiter, nullptr)(*p);
@@ -159,11 +163,12 @@ bool read_cursors::take(const cursor_ptr& c, const std::shared_ptr<platform::fil
 }
 
 void read_cursors::age() {
+  const std::uint32_t patience = std::exchange(short_, false) ? parts_ticks_short : parts_ticks_max;
   std::size_t reading = 0;
   for (auto at = by_log_.begin(); at != by_log_.end();) {
     auto& all = at->second;
     for (const cursor_ptr& c : all) {
-      if (++c->idle_ticks > parts_ticks_max) {
+      if (++c->idle_ticks > patience) {
         c->parts.clear();
         c->depth = 0;
       }

@@ -1,6 +1,7 @@
 // Readers that go through a log in order: where each of them goes on without a look into an index, and what is read from
 // disk for it while its last answer is on its way. Several of one log do not disturb each other. What is read ahead keeps
-// within half of the memory for reads; what nobody came for is dropped by age(). Owner thread: the store's reactor.
+// within half of the memory for reads; what nobody comes for goes, sooner where memory is short. Owner thread: the store's
+// reactor.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +21,10 @@ class read_cursors {
   static constexpr std::uint32_t depth_max = 4;           // so many of the largest parts are read ahead, or
   static constexpr std::size_t parts_max = 64;            // as many as come to the same
   static constexpr std::size_t cursors_per_log = 8;       // then the one that stopped longest ago goes
-  static constexpr std::uint32_t parts_ticks_max = 1;     // unused for longer: what was read ahead goes,
+  static constexpr std::uint32_t parts_ticks_max = 40;    // unused for longer: what was read ahead goes,
+  static constexpr std::uint32_t parts_ticks_short = 1;   // as soon as this where memory is short,
   static constexpr std::uint32_t cursor_ticks_max = 240;  // and the place
+  static constexpr std::uint32_t large_answers = 16;  // behind an entry that no part holds nothing is read ahead for
 
   // The first entry that ends above `next` begins at `position` of the file.
   struct place {
@@ -33,8 +36,8 @@ class read_cursors {
   struct cursor : std::enable_shared_from_this<cursor> {
     model::log_id log{};
     place at;
-    std::uint32_t depth = 0;         // of the largest parts at most: one more with each answer
-    bool entries_too_large = false;  // for a part: they are not read ahead
+    std::uint32_t depth = 0;  // of the largest parts at most: one more with each answer
+    std::uint32_t large = 0;  // answers until it is read ahead for again
     std::uint32_t idle_ticks = 0;
     std::vector<std::shared_ptr<part>> parts;  // in order; the reader is in the first or comes to it next
   };
@@ -56,6 +59,8 @@ class read_cursors {
 
   // Called at every tick of the store.
   void age();
+  // Somebody found no memory to read into.
+  void memory_is_short() { short_ = true; }
 
  private:
   [[nodiscard]] std::uint64_t part_bytes_max() const {
@@ -70,6 +75,7 @@ class read_cursors {
   read_queue& queue_;
   std::unordered_map<std::uint64_t, std::vector<cursor_ptr>> by_log_;  // the one that stopped last is the last
   std::uint32_t depth_limit_ = depth_max;
+  bool short_ = false;  // of memory, since the last tick
   std::shared_ptr<read_cursors*> alive_;
 };
 

@@ -209,6 +209,7 @@ void reader::ask_disk(const disk_read_ptr& op) {
   const auto lead = blocks ? static_cast<std::size_t>(op->position % platform::disk_block_bytes) : 0;
   auto buffer = io_buffer::make(core_.io_memory, blocks ? static_cast<std::size_t>(round_up_page(lead + want)) : want);
   if (buffer == nullptr) {
+    cursors_.memory_is_short();
     if (!op->out.entries.empty()) return complete(op);
     if (op->cursor != nullptr) cursors_.stop(op->cursor, op->request.log, read_cursors::place(op->cursor->at), false);
     return op->done(fault(errc::busy, "too many reads from disk are under way or still held"));
