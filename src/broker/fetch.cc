@@ -10,7 +10,7 @@ using model::refusal;
 // How soon a read that the store was too busy for is tried again.
 constexpr std::int64_t busy_retry_ns = 5'000'000;
 
-// What is left of an answer when less than this part of it is.
+// Less than this part of an answer is not worth a read.
 constexpr std::size_t crumb_share = 16;
 
 std::size_t not_negative(std::int64_t v) { return v > 0 ? static_cast<std::size_t>(v) : 0; }
@@ -147,12 +147,7 @@ void fetch_part::issue(job& j, std::size_t index) {
   const std::size_t room = std::min(p.most, j.budget);
   const bool must = j.second_pass || (j.got == 0 && j.reads == 0);
   p.held_back = !must;
-  if (room == 0 && !must) return;
-  // The crumbs of an answer are not worth a read: most likely no entry fits.
-  if (!must && room < p.most && room < j.bytes_max / crumb_share) {
-    j.urgent = true;
-    return;
-  }
+  if (!must && (room == 0 || (room < p.most && room < j.bytes_max / crumb_share))) return;
   j.budget -= room;
   p.reserved = room;
   ++j.reads;
@@ -191,13 +186,18 @@ void fetch_part::complete(std::uint64_t number, std::size_t index, result<model:
   pump(number);
 }
 
+bool fetch_part::held_back(const job& j) {
+  return std::any_of(j.parts.begin(), j.parts.end(), [](const part& p) { return p.readable && p.held_back; });
+}
+
 void fetch_part::decide(job& j) {
-  if (j.got == 0 && !j.second_pass &&
-      std::any_of(j.parts.begin(), j.parts.end(), [](const part& p) { return p.readable && p.held_back; })) {
+  if (j.got == 0 && !j.second_pass && held_back(j)) {
     j.second_pass = true;
     j.next = 0;
     return pump(j.number);
   }
+  // More is there than found room: waiting would not make this answer better.
+  j.urgent |= j.got > 0 && held_back(j);
   const mono_ns now = k_.time.now();
   if (j.refused && j.got == 0 && now < j.until) {
     j.waiting = true;  // in no list: only the timer wakes it

@@ -91,6 +91,7 @@ class fetch_part {
   void issue(job& j, std::size_t index);
   void complete(std::uint64_t number, std::size_t index, result<model::read_batch>&& r);
   // Everything was read: answer, read once more, or wait.
+  [[nodiscard]] static bool held_back(const job& j);
   void decide(job& j);
   [[nodiscard]] bool moved(const job& j) const;
   void begin_wait(job& j);

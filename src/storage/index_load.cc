@@ -48,22 +48,25 @@ void reader::with_index(data_file& f, step_done done) {
 void reader::load_footer(const scan_ptr& op) {
   const auto length = static_cast<std::size_t>(op->handle->size() - op->end);
   auto buffer = io_buffer::make(core_.io_memory, length);
-  if (buffer == nullptr) return index_done(op, fault(errc::busy, "too many reads from disk are under way"));
-  op->handle->read(op->end, buffer->all(),
-                   [this, alive = std::weak_ptr(alive_), op, buffer](const result<std::size_t>& got) {
-                     if (alive.expired()) return;
-                     const bytes all = buffer->all();
-                     if (!got || *got != all.size()) return scan(op);
-                     const auto trailer = decode_data_trailer(all.last(data_trailer_bytes));
-                     if (!trailer || trailer->footer_position != op->end) return scan(op);
-                     auto index = decode_index_footer(all.first(all.size() - data_trailer_bytes), *trailer);
-                     if (!index || index->empty()) return scan(op);
-                     if (data_file* f = core_.files.find(op->file_id); f != nullptr) {
-                       f->index = std::move(*index);
-                       f->indexed = op->end;
-                     }
-                     index_done(op, {});
-                   });
+  if (buffer == nullptr) {
+    cursors_.memory_is_short();
+    return index_done(op, fault(errc::busy, "too many reads from disk are under way"));
+  }
+  queue_.read(op->handle, op->end, buffer->all(),
+              [this, alive = std::weak_ptr(alive_), op, buffer](const result<std::size_t>& got) {
+                if (alive.expired()) return;
+                const bytes all = buffer->all();
+                if (!got || *got != all.size()) return scan(op);
+                const auto trailer = decode_data_trailer(all.last(data_trailer_bytes));
+                if (!trailer || trailer->footer_position != op->end) return scan(op);
+                auto index = decode_index_footer(all.first(all.size() - data_trailer_bytes), *trailer);
+                if (!index || index->empty()) return scan(op);
+                if (data_file* f = core_.files.find(op->file_id); f != nullptr) {
+                  f->index = std::move(*index);
+                  f->indexed = op->end;
+                }
+                index_done(op, {});
+              });
 }
 
 void reader::scan(const scan_ptr& op) {
@@ -79,9 +82,13 @@ void reader::scan(const scan_ptr& op) {
   const auto want = static_cast<std::size_t>(
       std::min<std::uint64_t>(left, std::max<std::size_t>(core_.options.read_ahead_bytes, op->least_bytes)));
   auto buffer = io_buffer::make(core_.io_memory, want);
-  if (buffer == nullptr) return index_done(op, fault(errc::busy, "too many reads from disk are under way"));
-  op->handle->read(
-      op->position, buffer->all(), [this, alive = std::weak_ptr(alive_), op, buffer](const result<std::size_t>& got) {
+  if (buffer == nullptr) {
+    cursors_.memory_is_short();
+    return index_done(op, fault(errc::busy, "too many reads from disk are under way"));
+  }
+  queue_.read(
+      op->handle, op->position, buffer->all(),
+      [this, alive = std::weak_ptr(alive_), op, buffer](const result<std::size_t>& got) {
         if (alive.expired()) return;
         const std::string where = op->file_name + " at byte " + std::to_string(op->position);
         if (!got) return index_done(op, fault(got.error().code, where + ": " + got.error().text));

@@ -31,7 +31,7 @@ struct store_options {
   std::uint64_t ring_bytes_max = 256ULL << 20;  // data that is not yet in segments; then bulk is refused with busy
   std::uint64_t cache_bytes_max = 64ULL << 20;  // recent chunks kept after they went to segments
   // Buffers of disk reads that somebody still holds, then read says busy; writes of data files may have half of it.
-  std::uint64_t read_bytes_max = 96ULL << 20;
+  std::uint64_t read_bytes_max = 128ULL << 20;
   std::uint64_t index_bytes_max = 32ULL << 20;       // sparse indexes of data files in memory
   std::uint64_t compaction_bytes_max = 64ULL << 20;  // keys that one compaction pass remembers
   std::uint32_t open_files_max = 512;                // data files open at a time

@@ -116,7 +116,7 @@ std::shared_ptr<read_cursors::part> read_cursors::next_part(cursor& c) {
 bool read_cursors::start(cursor& c, data_file& f, const std::shared_ptr<part>& p) {
   const auto size = static_cast<std::size_t>(round_up_page(p->end - p->begin));
   const io_pool& pool = *core_.io_memory;
-  if (pool.held() + pool.charge(size) > core_.options.read_bytes_max / 2) {
+  if (refused_ || pool.held() + pool.charge(size) > memory_max()) {
     short_ = true;
     return false;
   }
@@ -126,10 +126,11 @@ bool read_cursors::start(cursor& c, data_file& f, const std::shared_ptr<part>& p
   p->buffer = io_buffer::make(core_.io_memory, size);
   if (p->buffer == nullptr) return false;
   c.parts.push_back(p);
-  queue_.read(*handle, p->begin, p->buffer->all(),
-              [this, p, weak = c.weak_from_this(), alive = std::weak_ptr(alive_)](const result<std::size_t>& got) {
-                if (!alive.expired()) arrived(p, weak.lock(), got && *got >= p->end - p->begin);
-              });
+  queue_.read_ahead(
+      *handle, p->begin, p->buffer->all(),
+      [this, p, weak = c.weak_from_this(), alive = std::weak_ptr(alive_)](const result<std::size_t>& got) {
+        if (!alive.expired()) arrived(p, weak.lock(), got && *got >= p->end - p->begin);
+      });
   return true;
 }
 
@@ -137,8 +138,9 @@ void read_cursors::arrived(const std::shared_ptr<part>& p, const cursor_ptr& rea
   p->finished = true;
   p->failed = !ok;
   if (ok && !p->after_known) p->find_after();
-  if (reader != nullptr) {
-    if (p->waiter) reader->parts.insert(reader->parts.begin(), p);
+  if (reader != nullptr && p->waiter) reader->parts.insert(reader->parts.begin(), p);
+  // One that its reader had no use for says nothing of where the reader is.
+  if (reader != nullptr && std::find(reader->parts.begin(), reader->parts.end(), p) != reader->parts.end()) {
     if (ok && !p->after_known) reader->large = large_answers;
     extend(reader);
   }
@@ -157,12 +159,14 @@ bool read_cursors::take(const cursor_ptr& c, const std::shared_ptr<platform::fil
     // Not in the list while somebody waits for it, who holds the cursor.
     c->parts.erase(c->parts.begin());
     p->waiter = [position, done = std::move(done)](const part& there) { there.give(position, done); };
+    queue_.hurry(p->buffer->all().data());
     return true;
   }
   return false;
 }
 
 void read_cursors::age() {
+  refused_ = false;
   const std::uint32_t patience = std::exchange(short_, false) ? parts_ticks_short : parts_ticks_max;
   std::size_t reading = 0;
   for (auto at = by_log_.begin(); at != by_log_.end();) {
@@ -178,7 +182,7 @@ void read_cursors::age() {
     at = all.empty() ? by_log_.erase(at) : std::next(at);
   }
   // Nobody shall read far ahead while another finds no memory to do it at all. One part of each is on its way out.
-  const std::uint64_t each = core_.options.read_bytes_max / 2 / part_bytes_max() / std::max<std::size_t>(reading, 1);
+  const std::uint64_t each = memory_max() / part_bytes_max() / std::max<std::size_t>(reading, 1);
   depth_limit_ = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(each, 2, depth_max + 1) - 1);
 }
 

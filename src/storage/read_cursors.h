@@ -1,6 +1,6 @@
 // Readers that go through a log in order: where each of them goes on without a look into an index, and what is read from
 // disk for it while its last answer is on its way. Several of one log do not disturb each other. What is read ahead keeps
-// within half of the memory for reads; what nobody comes for goes, sooner where memory is short. Owner thread: the store's
+// within three eighths of the memory for reads; what nobody comes for goes, sooner where memory is short. Owner thread: the store's
 // reactor.
 #pragma once
 
@@ -20,7 +20,7 @@ class read_cursors {
  public:
   static constexpr std::uint32_t depth_max = 4;           // so many of the largest parts are read ahead, or
   static constexpr std::size_t parts_max = 64;            // as many as come to the same
-  static constexpr std::size_t cursors_per_log = 8;       // then the one that stopped longest ago goes
+  static constexpr std::size_t cursors_per_log = 64;      // then the one that stopped longest ago goes
   static constexpr std::uint32_t parts_ticks_max = 40;    // unused for longer: what was read ahead goes,
   static constexpr std::uint32_t parts_ticks_short = 1;   // as soon as this where memory is short,
   static constexpr std::uint32_t cursor_ticks_max = 240;  // and the place
@@ -54,18 +54,20 @@ class read_cursors {
   using taker = std::function<void(const std::shared_ptr<io_buffer>& buffer, std::size_t begin, std::size_t end)>;
   // Hands over, now or when they are there, the bytes from `position` on, if they were read ahead and are at least
   // `least_bytes`; else false.
-  [[nodiscard]] static bool take(const cursor_ptr& c, const std::shared_ptr<platform::file>& handle,
-                                 std::uint64_t file_id, std::uint64_t position, std::size_t least_bytes, taker done);
+  [[nodiscard]] bool take(const cursor_ptr& c, const std::shared_ptr<platform::file>& handle, std::uint64_t file_id,
+                          std::uint64_t position, std::size_t least_bytes, taker done);
 
   // Called at every tick of the store.
   void age();
-  // Somebody found no memory to read into.
-  void memory_is_short() { short_ = true; }
+  // Somebody found no memory to read into: nothing is read ahead until the next tick.
+  void memory_is_short() { short_ = refused_ = true; }
 
  private:
   [[nodiscard]] std::uint64_t part_bytes_max() const {
     return std::uint64_t{core_.options.read_ahead_bytes} + core_.options.index_span_bytes;
   }
+  // What may be read ahead: the rest is for who waits, and for writes of data files.
+  [[nodiscard]] std::uint64_t memory_max() const { return core_.options.read_bytes_max / 8 * 3; }
   void extend(const cursor_ptr& c);
   [[nodiscard]] std::shared_ptr<part> next_part(cursor& c);
   [[nodiscard]] bool start(cursor& c, data_file& f, const std::shared_ptr<part>& p);
@@ -75,7 +77,9 @@ class read_cursors {
   read_queue& queue_;
   std::unordered_map<std::uint64_t, std::vector<cursor_ptr>> by_log_;  // the one that stopped last is the last
   std::uint32_t depth_limit_ = depth_max;
-  bool short_ = false;  // of memory, since the last tick
+  // Since the last tick:
+  bool short_ = false;    // memory was, to read ahead
+  bool refused_ = false;  // and somebody who waits got none
   std::shared_ptr<read_cursors*> alive_;
 };
 

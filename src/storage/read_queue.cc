@@ -1,5 +1,6 @@
 #include "storage/read_queue.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace weir::storage {
@@ -10,15 +11,30 @@ void read_queue::read(const std::shared_ptr<platform::file>& f, std::uint64_t po
   start_waiting();
 }
 
+void read_queue::read_ahead(const std::shared_ptr<platform::file>& f, std::uint64_t position, mutable_bytes into,
+                            platform::io_done done) {
+  ahead_.push_back({f, position, into, std::move(done)});
+  start_waiting();
+}
+
+void read_queue::hurry(const std::byte* into) {
+  const auto at = std::find_if(ahead_.begin(), ahead_.end(), [&](const waiting& w) { return w.into.data() == into; });
+  if (at == ahead_.end()) return;
+  waiting_.push_back(std::move(*at));
+  ahead_.erase(at);
+}
+
 void read_queue::limit(std::uint64_t bytes_max) {
   bytes_max_ = bytes_max;
   start_waiting();
 }
 
 void read_queue::start_waiting() {
-  while (!waiting_.empty() && (under_way_ == 0 || under_way_ + waiting_.front().into.size() <= bytes_max_)) {
-    waiting next = std::move(waiting_.front());
-    waiting_.pop_front();
+  while (!waiting_.empty() || !ahead_.empty()) {
+    auto& from = waiting_.empty() ? ahead_ : waiting_;
+    if (under_way_ != 0 && under_way_ + from.front().into.size() > bytes_max_) return;
+    waiting next = std::move(from.front());
+    from.pop_front();
     start(std::move(next));
   }
 }

@@ -1,5 +1,5 @@
-// Reads of data files, so many bytes at a time on the disk, in the order in which they came: a write of the WAL must not
-// wait behind a whole backlog. Owner thread: the store's reactor.
+// Reads of data files, so many bytes at a time on the disk: a write of the WAL must not wait behind a whole backlog. Those that
+// somebody waits for go first, each kind in the order in which it came. Owner thread: the store's reactor.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +21,11 @@ class read_queue {
   // As file::read. Not called back any more when the queue is gone.
   void read(const std::shared_ptr<platform::file>& f, std::uint64_t position, mutable_bytes into,
             platform::io_done done);
+  // The same for what nobody waits for yet.
+  void read_ahead(const std::shared_ptr<platform::file>& f, std::uint64_t position, mutable_bytes into,
+                  platform::io_done done);
+  // Now somebody does, if it has not begun.
+  void hurry(const std::byte* into);
 
  private:
   struct waiting {
@@ -35,6 +40,7 @@ class read_queue {
   std::uint64_t bytes_max_;
   std::uint64_t under_way_ = 0;  // bytes
   std::deque<waiting> waiting_;
+  std::deque<waiting> ahead_;
   std::shared_ptr<read_queue*> alive_;
 };
 

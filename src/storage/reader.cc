@@ -26,6 +26,7 @@ struct reader::disk_read {
   references refs;
   model::offset next{};  // nothing below it is wanted any more
   bool full = false;
+  bool follow = false;
   read_cursors::cursor_ptr cursor;  // goes on where the last one ended
   read_cursors::place reached;      // behind what was taken last from a file
   int extents = 0;
@@ -43,7 +44,9 @@ struct reader::disk_read {
 reader::reader(core& c)
     : core_(c), queue_(c.options.reads_in_flight_bytes), cursors_(c, queue_), alive_(std::make_shared<reader*>(this)) {}
 
-void reader::read(const model::read_request& request, model::read_done done) {
+void reader::read(const model::read_request& request, model::read_done done) { read(request, true, std::move(done)); }
+
+void reader::read(const model::read_request& request, bool follow, model::read_done done) {
   log_state* log = core_.logs.find(request.log);
   if (log == nullptr) return done(fault(errc::not_found, "no such log"));
   if (request.from < log->start || request.from > log->end) {
@@ -59,7 +62,8 @@ void reader::read(const model::read_request& request, model::read_done done) {
   if (core_.planted(planted_fault::read_limit_ignored)) op->request.below = log->end;
   op->done = std::move(done);
   op->next = request.from;
-  op->cursor = cursors_.resume(request.log, request.from);
+  op->follow = follow;
+  if (follow) op->cursor = cursors_.resume(request.log, request.from);
   step(op);
 }
 
@@ -90,7 +94,7 @@ bool reader::from_memory(const log_state& log, const model::read_request& reques
 }
 
 void reader::complete(const disk_read_ptr& op) {
-  if (op->extents > 0) {
+  if (op->extents > 0 && op->follow) {
     // Who takes so much at once goes on most likely.
     const bool goes_on = op->cursor != nullptr || op->out.payload_bytes >= core_.options.block_read_bytes;
     cursors_.stop(std::move(op->cursor), op->request.log, op->reached, op->full && goes_on);
@@ -107,7 +111,7 @@ void reader::resolve(model::read_batch out, references refs, model::read_done do
   if (!place_of) return done(place_of.error());
   const model::read_request request{place_of->log, place_of->at, place_of->at + 1, 0, true};
   auto rest = std::make_shared<model::read_batch>(std::move(out));
-  read(request,
+  read(request, false,
        [this, rest, refs = std::move(refs), done = std::move(done), at](result<model::read_batch> got) mutable {
          if (!got || got->entries.size() != 1) {
            return done(fault(errc::corrupt,
@@ -145,6 +149,8 @@ void reader::step(const disk_read_ptr& op) {
     }
     op->next = std::max(op->next, log->extents[i].base);
     if (op->next >= op->request.below) continue;
+    op->full = enough(*op);
+    if (op->full) return complete(op);
     return read_extent(op, log->extents[i]);
   }
 }
@@ -193,8 +199,8 @@ void reader::fetch(const disk_read_ptr& op) {
     if (buffer == nullptr) return ask_disk(op);  // tells what is wrong
     fetched(op, buffer, bytes(buffer->all()).subspan(begin, end - begin));
   };
-  const bool there = op->cursor != nullptr && read_cursors::take(op->cursor, op->handle, op->file_id, op->position,
-                                                                 op->least_bytes, std::move(given));
+  const bool there = op->cursor != nullptr && cursors_.take(op->cursor, op->handle, op->file_id, op->position,
+                                                            op->least_bytes, std::move(given));
   if (!there) ask_disk(op);
 }
 
@@ -231,11 +237,14 @@ void reader::fetched(const disk_read_ptr& op, const std::shared_ptr<io_buffer>& 
   const std::uint64_t left = op->end_position - op->position;
   auto more = take(*op, buffer, there.first(static_cast<std::size_t>(std::min<std::uint64_t>(there.size(), left))));
   if (!more) return op->done(more.error());
-  // What is there goes now rather than after another wait for the rest.
-  const bool enough = op->out.payload_bytes >= op->request.bytes_max / 2 && !op->out.entries.empty();
-  if (*more && !enough) return fetch(op);
+  if (*more && !enough(*op)) return fetch(op);
   op->full |= *more;
   step(op);
+}
+
+// Whether what is there goes now rather than after another wait for the rest.
+bool reader::enough(const disk_read& op) {
+  return !op.out.entries.empty() && op.out.payload_bytes >= op.request.bytes_max / 2;
 }
 
 // Whether the entry still belongs to the answer.

@@ -41,6 +41,8 @@ class reader {
   using references = std::vector<std::size_t>;  // indexes of entries whose payload is still a body reference
   [[nodiscard]] bool from_memory(const log_state& log, const model::read_request& request, model::read_batch& out,
                                  references& refs) const;
+  // `follow`: it may be one of a reader that goes through the log.
+  void read(const model::read_request& request, bool follow, model::read_done done);
   void complete(const disk_read_ptr& op);
   void resolve(model::read_batch out, references refs, model::read_done done);
   void step(const disk_read_ptr& op);
@@ -48,6 +50,7 @@ class reader {
   void fetch(const disk_read_ptr& op);
   void ask_disk(const disk_read_ptr& op);
   void fetched(const disk_read_ptr& op, const std::shared_ptr<io_buffer>& buffer, bytes there);
+  [[nodiscard]] static bool enough(const disk_read& op);
   [[nodiscard]] static bool wanted(const disk_read& op, const entry_header& h);
   [[nodiscard]] result<bool> take(disk_read& op, const std::shared_ptr<io_buffer>& buffer, bytes rest);
   [[nodiscard]] result<bool> take_entry(disk_read& op, bytes rest, const std::shared_ptr<io_buffer>& buffer);

@@ -109,7 +109,7 @@ void reader::search_extent(const search_ptr& op, log_state& log, const extent& e
     op->next = std::max(op->next, span->base);
   }
   const model::offset below = std::max(std::min(op->below, e.end), op->next + 1);
-  read({log.id, op->next, below, search_bytes, true}, [this, op, below](result<model::read_batch> got) {
+  read({log.id, op->next, below, search_bytes, true}, false, [this, op, below](result<model::read_batch> got) {
     if (!got) return op->done(got.error());
     for (std::size_t i = 0; i < got->entries.size(); ++i) {
       if (got->entries[i].base >= op->below) break;

@@ -180,7 +180,11 @@ void sim_volume::start(sim_executor& on, operation o) {
   if (kind == op_kind::write || kind == op_kind::durable_write) prepare_write(o);
   if (kind == op_kind::sync && p != point::die) prepare_sync(o);
   if (kind == op_kind::sync_folder) prepare_sync_folder(o);
-  if (kind == op_kind::read) o.fail = fault_hits(faults.read, kind, o.path);
+  if (kind == op_kind::read) {
+    ++reads_;
+    read_bytes_ += o.into.size();
+    o.fail = fault_hits(faults.read, kind, o.path);
+  }
   if (kind == op_kind::unlink) o.fail = fault_hits(faults.metadata, kind, o.path);
   o.die_after = p == point::die_after;
   trace(to_string(kind), o.path, o.pos, kind == op_kind::read ? o.into.size() : o.data.size());

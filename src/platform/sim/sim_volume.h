@@ -146,6 +146,8 @@ class sim_volume {
   // --- For checks
   [[nodiscard]] const site_counts& sites() const { return sites_; }
   [[nodiscard]] std::uint64_t points() const { return points_; }
+  [[nodiscard]] std::uint64_t reads() const { return reads_; }  // begun, but for the blocking ones
+  [[nodiscard]] std::uint64_t read_bytes() const { return read_bytes_; }
   // Broken rules of the seam, in words: unaligned or overlapping durable writes, too many in flight, memory
   // that changed while it was being written, a file closed with operations outstanding.
   [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
@@ -245,6 +247,8 @@ class sim_volume {
   std::uint64_t used_blocks_ = 0;
   crash_plan plan_;
   std::uint64_t matched_ = 0;
+  std::uint64_t reads_ = 0;
+  std::uint64_t read_bytes_ = 0;
   std::uint64_t points_ = 0;
   site_counts sites_;
   std::map<std::string, std::string> class_of_;

@@ -27,8 +27,14 @@ fn record(n: i64, timestamp: i64) -> Record {
     }
 }
 
+// An hour ago: what is older than its topic's retention may be gone before it is asked for.
+fn first_ms() -> i64 {
+    static FIRST: std::sync::OnceLock<i64> = std::sync::OnceLock::new();
+    *FIRST.get_or_init(|| (Utc::now().timestamp() - 3600) * 1000)
+}
+
 fn records(from: i64, to: i64) -> Vec<Record> {
-    (from..to).map(|n| record(n, 1_700_000_000_000 + n * 1000)).collect()
+    (from..to).map(|n| record(n, first_ms() + n * 1000)).collect()
 }
 
 async fn read(partition: &PartitionClient, from: i64, count: usize) -> Vec<RecordAndOffset> {
@@ -77,7 +83,7 @@ async fn offsets(address: String, topic: String) {
     partition.produce(records(10, 20), Compression::Gzip).await.unwrap();
     assert_eq!(partition.get_offset(OffsetAt::Earliest).await.unwrap(), 0);
     assert_eq!(partition.get_offset(OffsetAt::Latest).await.unwrap(), 20);
-    let when = DateTime::<Utc>::from_timestamp_millis(1_700_000_014_500).unwrap();
+    let when = DateTime::<Utc>::from_timestamp_millis(first_ms() + 14_500).unwrap();
     assert_eq!(partition.get_offset(OffsetAt::Timestamp(when)).await.unwrap(), 15, "inside a compressed batch");
     assert_eq!(read(&partition, 17, 3).await[0].offset, 17);
 }
@@ -86,7 +92,7 @@ async fn delete_records(address: String, topic: String) {
     let client = client(&address).await;
     let partition = create(&client, &topic, 1).await;
     for n in 0..10 {
-        partition.produce(vec![record(n, 1_700_000_000_000)], Compression::NoCompression).await.unwrap();
+        partition.produce(vec![record(n, first_ms())], Compression::NoCompression).await.unwrap();
     }
     partition.delete_records(4, 10_000).await.unwrap();
     assert_eq!(partition.get_offset(OffsetAt::Earliest).await.unwrap(), 4);
@@ -100,7 +106,7 @@ async fn wakes(address: String, topic: String) {
     let began = Instant::now();
     let writer = async {
         tokio::time::sleep(Duration::from_millis(500)).await;
-        partition.produce(vec![record(0, 1_700_000_000_000)], Compression::NoCompression).await.unwrap()
+        partition.produce(vec![record(0, first_ms())], Compression::NoCompression).await.unwrap()
     };
     let other = client.partition_client(topic.clone(), 0, UnknownTopicHandling::Retry).await.unwrap();
     let (told, _) = tokio::join!(other.fetch_records(0, 1..1_000_000, 20_000), writer);
