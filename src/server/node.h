@@ -41,7 +41,7 @@ struct reactor_part {
   std::unique_ptr<storage::store> store;
   std::unique_ptr<connection_group> connections;
   kafka::bootstrap_watch bootstraps;
-  kafka::session_options kafka;  // with `bootstraps`: the part must not move any more
+  kafka::session_options kafka;   // with `bootstraps`: the part must not move any more
   std::uint64_t moved_bytes = 0;  // into the WAL and out to clients, as of the last look
   std::thread thread;             // not of reactor 0
 };
