@@ -120,23 +120,23 @@ class LatencyBesideReader:
     """The same while somebody reads a cold backlog as fast as he can, for as long as it is measured."""
 
     alone, contenders = False, NO_SYNCED
-    backlog, partitions = "cold-backlog", 100
+    backlog, backlog_partitions = "cold-backlog", 100
 
     def __init__(self, rate, size, partitions):
-        self.rate, self.size, self.partitions_written = rate, size, partitions
+        self.rate, self.size, self.partitions = rate, size, partitions
         self.name = f"latency-at-{rate}-{size}B-{partitions}p-beside-cold-reader"
 
     def run(self, contender, seconds):
         broker = contender.broker
-        old = {"topic": self.backlog, "partitions": self.partitions}
-        fresh_topic(broker.address, self.backlog, self.partitions)
+        old = {"topic": self.backlog, "partitions": self.backlog_partitions}
+        fresh_topic(broker.address, self.backlog, self.backlog_partitions)
         generators.ours("produce", broker.address, 600, size=1024, batch=SMALL, records=4 * FILL_BYTES // 1034, quiet=True, **old)
-        fresh_topic(broker.address, self.name, self.partitions_written)
+        fresh_topic(broker.address, self.name, self.partitions)
         cold = drop_page_cache(contender)
         reader = generators.start_ours("consume", broker.address, 120, connections=2, to_end=True, **old)
         try:
             told = watched(broker, lambda: generators.ours("produce", broker.address, 3, warmup=1, topic=self.name, size=self.size, rate=self.rate,
-                                                           partitions=self.partitions_written, batch=SMALL, quiet=True))
+                                                           partitions=self.partitions, batch=SMALL, quiet=True))
             told["reader_was_there"] = reader.poll() is None
             told["cold"] = cold
         finally:

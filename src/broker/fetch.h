@@ -90,8 +90,9 @@ class fetch_part {
   void pump(std::uint64_t number);
   void issue(job& j, std::size_t index);
   void complete(std::uint64_t number, std::size_t index, result<model::read_batch>&& r);
-  // Everything was read: answer, read once more, or wait.
+  // Whether something that could be read found no room.
   [[nodiscard]] static bool held_back(const job& j);
+  // Everything was read: answer, read once more, or wait.
   void decide(job& j);
   [[nodiscard]] bool moved(const job& j) const;
   void begin_wait(job& j);

@@ -13,6 +13,7 @@ struct read_cursors::part {
   std::uint64_t begin = 0;               // of the bytes in the buffer; in the file, as all positions
   std::uint64_t first = 0;               // entry
   std::uint64_t end = 0;
+  model::offset until{};     // the extent's end: no entry in it begins there or above
   place after;               // of what follows its last whole entry; of its first one until that is known
   bool after_known = false;  // never, when not one entry is whole
   std::shared_ptr<io_buffer> buffer;
@@ -38,7 +39,9 @@ void read_cursors::part::find_after() {
   bytes rest =
       bytes(buffer->all()).subspan(static_cast<std::size_t>(first - begin), static_cast<std::size_t>(end - first));
   for (std::size_t size = entry_size_at(rest); size != 0 && size <= rest.size(); size = entry_size_at(rest)) {
-    after.next = load_entry_header(rest.data()).end();
+    const entry_header h = load_entry_header(rest.data());
+    if (h.base >= until) break;
+    after.next = h.end();
     after.position += size;
     rest = rest.subspan(size);
   }
@@ -56,6 +59,7 @@ read_cursors::cursor_ptr read_cursors::resume(model::log_id log, model::offset n
   if (at == all.end()) return nullptr;
   cursor_ptr c = std::move(*at);
   all.erase(at);
+  --count_;
   return c;
 }
 
@@ -68,11 +72,16 @@ void read_cursors::stop(cursor_ptr c, model::log_id log, const place& at, bool a
     return p->finished && !(p->file_id == at.file_id && p->has(at.position));
   };
   while (!c->parts.empty() && used_up(c->parts.front())) c->parts.erase(c->parts.begin());
+  if (count_ >= cursors_max) return;
   auto& all = by_log_[log.raw()];
-  if (all.size() == cursors_per_log) all.erase(all.begin());
+  if (all.size() == cursors_per_log) {
+    all.erase(all.begin());
+    --count_;
+  }
   all.push_back(c);
-  if (c->large > 0) --c->large;
-  c->depth = ahead && c->large == 0 ? std::min(c->depth + 1, depth_limit_) : 0;
+  ++count_;
+  if (c->without > 0) --c->without;
+  c->depth = ahead && c->without == 0 ? std::min(c->depth + 1, depth_limit_) : 0;
   extend(c);
 }
 
@@ -107,6 +116,7 @@ std::shared_ptr<read_cursors::part> read_cursors::next_part(cursor& c) {
   p->begin = p->first - p->first % platform::disk_block_bytes;
   p->file_id = e.file->id;
   p->kept = kept;
+  p->until = e.end;
   p->after_known = p->end == extent_end;
   p->after =
       p->after_known ? place{e.end, p->file_id, extent_end} : place{std::max(from.next, e.base), p->file_id, p->first};
@@ -141,7 +151,7 @@ void read_cursors::arrived(const std::shared_ptr<part>& p, const cursor_ptr& rea
   if (reader != nullptr && p->waiter) reader->parts.insert(reader->parts.begin(), p);
   // One that its reader had no use for says nothing of where the reader is.
   if (reader != nullptr && std::find(reader->parts.begin(), reader->parts.end(), p) != reader->parts.end()) {
-    if (ok && !p->after_known) reader->large = large_answers;
+    if (ok && !p->after_known) reader->without = answers_without;
     extend(reader);
   }
   if (p->waiter) std::exchange(p->waiter, nullptr)(*p);
@@ -168,6 +178,7 @@ bool read_cursors::take(const cursor_ptr& c, const std::shared_ptr<platform::fil
 void read_cursors::age() {
   refused_ = false;
   const std::uint32_t patience = std::exchange(short_, false) ? parts_ticks_short : parts_ticks_max;
+  const std::uint32_t places_for = count_ > cursors_max / 2 ? cursor_ticks_many : cursor_ticks_max;
   std::size_t reading = 0;
   for (auto at = by_log_.begin(); at != by_log_.end();) {
     auto& all = at->second;
@@ -178,7 +189,7 @@ void read_cursors::age() {
       }
       reading += c->idle_ticks <= 1 && c->depth > 0 ? 1 : 0;
     }
-    std::erase_if(all, [](const cursor_ptr& c) { return c->idle_ticks > cursor_ticks_max; });
+    count_ -= std::erase_if(all, [&](const cursor_ptr& c) { return c->idle_ticks > places_for; });
     at = all.empty() ? by_log_.erase(at) : std::next(at);
   }
   // Nobody shall read far ahead while another finds no memory to do it at all. One part of each is on its way out.

@@ -21,10 +21,13 @@ class read_cursors {
   static constexpr std::uint32_t depth_max = 4;           // so many of the largest parts are read ahead, or
   static constexpr std::size_t parts_max = 64;            // as many as come to the same
   static constexpr std::size_t cursors_per_log = 64;      // then the one that stopped longest ago goes
+  static constexpr std::size_t cursors_max = 16'384;      // then new readers have no place, which only costs them time
   static constexpr std::uint32_t parts_ticks_max = 40;    // unused for longer: what was read ahead goes,
   static constexpr std::uint32_t parts_ticks_short = 1;   // as soon as this where memory is short,
-  static constexpr std::uint32_t cursor_ticks_max = 240;  // and the place
-  static constexpr std::uint32_t large_answers = 16;  // behind an entry that no part holds nothing is read ahead for
+  static constexpr std::uint32_t cursor_ticks_max = 240;  // and the place,
+  static constexpr std::uint32_t cursor_ticks_many = 8;   // as soon as this where there are many
+  // An entry that is larger than a part makes reading ahead useless: not for so many answers then.
+  static constexpr std::uint32_t answers_without = 16;
 
   // The first entry that ends above `next` begins at `position` of the file.
   struct place {
@@ -36,8 +39,8 @@ class read_cursors {
   struct cursor : std::enable_shared_from_this<cursor> {
     model::log_id log{};
     place at;
-    std::uint32_t depth = 0;  // of the largest parts at most: one more with each answer
-    std::uint32_t large = 0;  // answers until it is read ahead for again
+    std::uint32_t depth = 0;    // of the largest parts at most: one more with each answer
+    std::uint32_t without = 0;  // answers until it is read ahead for again
     std::uint32_t idle_ticks = 0;
     std::vector<std::shared_ptr<part>> parts;  // in order; the reader is in the first or comes to it next
   };
@@ -76,6 +79,7 @@ class read_cursors {
   core& core_;
   read_queue& queue_;
   std::unordered_map<std::uint64_t, std::vector<cursor_ptr>> by_log_;  // the one that stopped last is the last
+  std::size_t count_ = 0;                                              // in by_log_
   std::uint32_t depth_limit_ = depth_max;
   // Since the last tick:
   bool short_ = false;    // memory was, to read ahead
